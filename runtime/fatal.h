@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fatal.h - the last words of the process. Both print as Go does and exit with status 2.
+ *
+ * throw_: the runtime found itself in an impossible state; names the function and the fact, then
+ * dumps the scheduler. fatal_: the program did something that cannot go on (deadlock, too many
+ * threads, stack overflow). None allocates or takes a lock that may be held.
+ */
+#ifndef GRT_FATAL_H
+#define GRT_FATAL_H
+
+#define FATAL_EXIT 2
+
+__attribute__((noreturn, cold, format(printf, 1, 2))) void throw_(const char *fmt, ...);
+__attribute__((noreturn, cold, format(printf, 1, 2))) void fatal_(const char *fmt, ...);
+__attribute__((cold, format(printf, 1, 2))) void warn_(const char *fmt, ...);
+
+/* An invariant of runtime/README.md, by its number. Always on: they cost a predicted branch. */
+#define MUST(cond, ...)                          \
+	do {                                     \
+		if (__builtin_expect(!(cond), 0)) \
+			throw_(__VA_ARGS__);     \
+	} while (0)
+
+/* The expensive ones, and those on hot paths: debug builds only. */
+#ifdef GRT_DEBUG
+#define INVARIANT(nr, cond, ...) MUST(cond, "I" #nr ": " __VA_ARGS__)
+#else
+#define INVARIANT(nr, cond, ...) ((void)sizeof(cond))
+#endif
+
+/* Install the SIGSEGV/SIGBUS handler that tells a stack overflow from other faults. Once. */
+void fatal_init(void);
+/* Give the calling thread a signal stack of SIGNAL_STACK_SIZE bytes at `mem`; NULL takes it back. */
+void fatal_thread_init(void *mem);
+
+#endif

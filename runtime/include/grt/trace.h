@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace.h - the in-process sink: the scheduler's own probes, read by the program itself. No root,
+ * no BPF. The records are those of <grt/trace_abi.h>, and the probes those of probes.def.
+ */
+#ifndef GRT_TRACE_H
+#define GRT_TRACE_H
+
+#include <grt/api.h>
+#include <grt/trace_abi.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+GRT_BEGIN
+
+/*
+ * Start collecting the given kinds: bit k of kinds is probe kind k of probes.def (bit 0 unused).
+ * ring_records: capacity per thread, rounded up to a power of two; 0: 4,096.
+ * 0, -EBUSY if already open, -ENOMEM. Any thread, also before grt_run.
+ */
+GRT_API int grt_sink_open(uint64_t kinds, size_t ring_records);
+/*
+ * Take up to n records, oldest first over all threads. Returns how many. When records did not fit,
+ * one record of kind GRT_K_LOST says how many, per thread, in its place. One reader at a time.
+ */
+GRT_API ssize_t grt_sink_read(struct grt_rec *recs, size_t n);
+/* Stop; what was not read is gone. 0, or -EBADF if it is not open. */
+GRT_API int grt_sink_close(void);
+
+/*
+ * Mark the calling thread as an observer (a test's own): left out of thread counts and of deadlock
+ * detection. Any thread.
+ */
+GRT_API void grt_observer_mark(void);
+
+GRT_END
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched.h - the doors of the scheduler to the rooms above it: park, ready, yield, calls, timers.
+ *
+ * G status and the one function that makes each transition:
+ *   dead -> runnable      sched_go            runnable -> running   execute
+ *   running -> waiting    park_commit         waiting -> runnable   ready_mark
+ *   running -> runnable   yield_commit, exit_queue                  running -> dead  g_end
+ * "In a syscall" is no status: a G is in a call iff it runs and its M's call word has IN.
+ */
+#ifndef GRT_SCHED_H
+#define GRT_SCHED_H
+
+#include "types.h"
+
+/*
+ * Park the calling goroutine. unlock(g, arg) runs on the system stack once g is waiting: false means
+ * "not after all" and g goes on at once. From the moment g is waiting another thread may ready it,
+ * unless a lock that unlock releases forbids. Must not be called with runtime locks held but that one.
+ */
+void sched_park(bool (*unlock)(struct g *, void *), void *arg, enum waitreason why);
+/* Unlock callback for "release this struct lock". */
+bool sched_park_unlock(struct g *g, void *lock);
+
+/* Make a parked G runnable, exactly once per park. Any thread, with or without a P, foreign too. */
+void sched_ready(struct g *g);
+/* The same for a list, which it empties. */
+void sched_ready_list(struct gqueue *list);
+
+/* The goroutine that calls, NULL on foreign threads and on system stacks. */
+struct g *sched_self(void);
+void sched_yield_self(void);
+
+/* Called after timer_start said "earliest" for a timer of the caller's P. */
+void sched_timer_armed(i64 when_ns);
+/* Park until when_ns or until another wakes the G through g->timer's owner; see sleep in grt.c. */
+int sched_go(void (*fn)(void *), void *arg); /* 0 or -EAGAIN, -ENOMEM */
+
+#endif

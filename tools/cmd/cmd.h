@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd.h - a verb is one file with one const struct cmd; the table in gotrace.c lists them. Usage,
+ * dispatch and completion come from it.
+ */
+#ifndef GOTRACE_CMD_H
+#define GOTRACE_CMD_H
+
+#include <stdbool.h>
+
+enum opt_type { OPT_FLAG, OPT_UINT, OPT_DURATION /* "1s", "200ms" -> int64 ns */, OPT_TEXT };
+
+struct opt {
+	const char *long_name; /* "interval" */
+	char short_name;       /* 'i' or 0 */
+	enum opt_type type;
+	const char *arg_name;  /* "TIME", NULL for flags */
+	const char *help;
+	void *value;           /* bool *, unsigned long *, int64_t *, const char ** */
+};
+
+struct cmd {
+	const char *name;
+	const char *args;  /* "PID | -- COMMAND..." */
+	const char *help;  /* one line */
+	const struct opt *opts; /* ends with long_name NULL */
+	bool takes_command;     /* what follows -- is a command to start */
+	int (*run)(int argc, char **argv); /* operands after options; returns an exit code */
+};
+
+extern const struct cmd cmd_threads, cmd_probes, cmd_doctor;
+
+/* Parse options of a verb in place; returns the index of the first operand, or -EXIT_USAGE after
+ * diag_error. A "--" ends the options. Names may be abbreviated while unambiguous. */
+int opt_parse(const struct cmd *c, int argc, char **argv);
+void opt_usage(const struct cmd *c, void *out_file);
+/* "4711" -> pid; 0 after diag_error(EXIT_USAGE). */
+int opt_pid(const char *text);
+
+#endif

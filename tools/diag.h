@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * diag.h - words to the user, and exit codes. Lower case, what failed, subject, why:
+ *
+ *   gotrace: cannot attach to pid 4711: permission denied
+ *   hint: run as root, or give gotrace CAP_BPF and CAP_PERFMON
+ *
+ * A hint is printed only after it was checked to be true on this machine. In JSON mode an error is
+ * one JSON object on stderr.
+ */
+#ifndef GOTRACE_DIAG_H
+#define GOTRACE_DIAG_H
+
+#include <stdbool.h>
+
+enum exit_code {
+	EXIT_FINE = 0,
+	EXIT_CHECK = 1, /* a check failed */
+	EXIT_USAGE = 2,
+	EXIT_LOST = 3,      /* events were lost */
+	EXIT_NO_TARGET = 4, /* no such process, or not a Go or libgrt program */
+	EXIT_NOT_PERMITTED = 5,
+	EXIT_SYSTEM = 6, /* anything else: out of memory, disk full, kernel refused */
+};
+
+void diag_json(bool on);
+/* Each prints one line on stderr. diag_error returns `code`, for `return diag_error(...)`. */
+__attribute__((format(printf, 2, 3))) int diag_error(enum exit_code code, const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void diag_hint(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void diag_warn(const char *fmt, ...);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * model.h - apply(record) -> threads, Ms, Ps, hand-offs, loss. No clock, no I/O; no allocation per
+ * event once the process has stopped growing. Records may come out of order within 10 ms: they are
+ * held back and sorted by time; model_tick(time) is the only clock the model knows.
+ * Views and checks read it through const pointers and never write.
+ */
+#ifndef GOTRACE_MODEL_H
+#define GOTRACE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../bpf/mstate.h"
+#include "../../runtime/trace_abi.h"
+#include "hist.h"
+
+struct model;
+
+/* One thread of the process in the newest complete snapshot. */
+struct model_thread {
+	uint32_t tid;
+	int64_t m;            /* M id, -1: foreign thread */
+	int64_t p;            /* P id, -1: none */
+	uint64_t g;           /* goroutine id, 0: none */
+	enum grt_mstate state;
+	char kernel_state;    /* R S D T Z ... */
+	uint16_t attr;        /* GRT_MA_* */
+	int32_t nr;           /* syscall, GRT_NR_FOREIGN, GRT_NR_NONE */
+	uint64_t since_ns;    /* 0 = not known */
+	uint64_t asleep_since_ns;
+	uint64_t call_arg;    /* first argument, or foreign function */
+	bool has_args;
+	uint64_t args[6];
+};
+
+struct model_p {
+	uint32_t id, status, runq_len, schedtick;
+	int64_t m;
+};
+
+/* Totals at the newest snapshot. Counters are since the runtime started. */
+struct model_snap {
+	uint64_t seq, time_ns, duration_ns;
+	int level;
+	uint32_t count[GRT_MS_COUNT]; /* Ms by state: sums up to threads */
+	uint32_t threads, procs, procs_busy, procs_idle, spinning;
+	uint32_t torn;
+	uint64_t runq;        /* global + local */
+	uint64_t goroutines, netpoll_parked;
+	uint64_t handoffs, retakes, slow_exits, self_blocks, threads_made, threads_gone;
+};
+
+/* What happened between ticks, from events. Zero and has_events false if only sampled. */
+struct model_rates {
+	bool has_events;
+	uint64_t handoffs, retakes, threads_made, threads_gone; /* since the tick before */
+	struct hist handoff_ns; /* total latency of the hand-offs that ended in this interval */
+};
+
+/* The central object: one hand-off of a P. */
+struct model_handoff {
+	uint64_t retake_ns, done_ns, asleep_since_ns, in_call_ns;
+	int64_t p, from_m, to_m;
+	uint64_t g;
+	uint8_t by, cause, outcome, made_thread;
+};
+
+struct model *model_new(void);
+void model_free(struct model *m);
+void model_apply(struct model *m, const struct grt_rec *rec);
+/* Time has passed: records older than time - 10 ms are settled. Starts a new interval. */
+void model_tick(struct model *m, uint64_t time_ns);
+
+bool model_has_snapshot(const struct model *m);
+const struct model_snap *model_snap(const struct model *m);
+const struct model_snap *model_snap_before(const struct model *m); /* NULL at the first */
+const struct model_rates *model_rates(const struct model *m);
+const struct model_rates *model_totals(const struct model *m);
+size_t model_threads(const struct model *m, const struct model_thread **ret);
+size_t model_ps(const struct model *m, const struct model_p **ret);
+uint64_t model_lost(const struct model *m, enum grt_loss reason);
+/* Does a law of the design not hold? Writes a sentence; false if all hold. */
+bool model_law_broken(const struct model *m, char *why, size_t bytes);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source.h - where records come from. A source knows nothing of models or views: it hands struct
+ * grt_rec to a callback and tells what it lost and what it cost.
+ */
+#ifndef GOTRACE_SOURCE_H
+#define GOTRACE_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../runtime/trace_abi.h"
+#include "../target/target.h"
+
+typedef void (*source_emit_fn)(void *arg, const struct grt_rec *rec);
+
+struct source_opts {
+	bool sample_only;    /* level 0: memory and /proc, no BPF */
+	uint64_t kinds;      /* probe kinds to arm, bit k = kind k; 0: none */
+	bool want_switches;  /* sched_switch: asleep-since for hand-off latency */
+	bool want_goroutines; /* SNAP_G rows */
+};
+
+struct source_status {
+	int level;             /* 0 same user, 1 BPF + uprobe_multi, 2 perf uprobes */
+	int armed, wanted;     /* probes */
+	bool has_iterator, has_switches;
+	char why_not_higher[256]; /* empty at the top; else what is missing and what would raise it */
+	uint64_t lost[8];      /* by enum grt_loss */
+	uint64_t probe_hits, bpf_run_ns; /* what the target paid so far */
+	uint64_t attach_ns, snapshot_ns; /* last */
+};
+
+struct source {
+	const struct source_ops *ops;
+};
+struct source_ops {
+	/* Take a snapshot and emit it (BEGIN .. END), after the events that came before it.
+	 * 0; -ESRCH the target has exited or replaced its image; -errno. */
+	int (*snapshot)(struct source *s, source_emit_fn emit, void *arg);
+	/* Wait until_ns (CLOCK_MONOTONIC), emitting events that arrive. 0 time is up, -ESRCH target
+	 * has exited (what it left behind was emitted), -EINTR a signal asks us to end. */
+	int (*wait)(struct source *s, int64_t until_ns, source_emit_fn emit, void *arg);
+	void (*status)(struct source *s, struct source_status *ret);
+	/* Detach; afterwards nothing of ours is in the target. */
+	void (*close)(struct source *s);
+};
+
+/* A live process. On failure NULL, *ret_code set, after diag_error. Falls to lower levels by trial. */
+struct source *source_live_open(struct target *t, const struct source_opts *o, int *ret_code);
+
+/* Ctrl-C, SIGTERM and a closed pipe end a wait. Install once, before opening a source. */
+void source_signals_init(void);
+bool source_was_signalled(void);
+
+#endif
