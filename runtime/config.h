@@ -19,6 +19,8 @@
 #endif
 #define SYSMON_MAX_NS 10000000    /* sleeps double up to here after SYSMON_PATIENCE idle passes */
 #define SYSMON_PATIENCE 50
+#define SYSMON_DEEP_NS 60000000000ll /* all Ps idle: sleeps until woken, and looks around once a minute */
+#define SYSMON_REAP_NS 1000000000ll  /* how often it looks for idle Ms to let go */
 #define SLICE_NS 10000000         /* a G that runs longer is asked to yield */
 #define NETPOLL_STALE_NS 10000000 /* sysmon polls the network when nobody has for so long */
 
@@ -39,6 +41,7 @@
 
 #define STEAL_TRIES 4
 #define STEAL_RUNNEXT_NS 3000 /* patience before a running P's runnext is taken */
+#define NETPOLL_FAIR_NS 1000000 /* a busy P looks at the network when nobody has for so long */
 #define NETPOLL_EVENTS 128
 
 #endif

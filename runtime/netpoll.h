@@ -49,7 +49,8 @@ int netpoll_close(int fd);
 int netpoll_wait(int fd, int mode, i64 deadline_ns);
 
 /*
- * Poll: delay as the backend's wait. Gs that became runnable are appended to *ret; the change of
+ * Poll: delay as the backend's wait. Gs to be made runnable (they are still `waiting`: the caller
+ * makes that transition) are appended to *ret; the change of
  * netpoll_waiters must be applied by the caller with netpoll_adjust AFTER they are on a queue
  * (else a false deadlock verdict or a lost poll). Returns that change (<= 0). Caller has no P if
  * it may sleep.

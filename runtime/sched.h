@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sched.h - the doors of the scheduler to the rooms above it: park, ready, yield, calls, timers.
- *
- * G status and the one function that makes each transition:
- *   dead -> runnable      sched_go            runnable -> running   execute
- *   running -> waiting    park_commit         waiting -> runnable   ready_mark
- *   running -> runnable   yield_commit, exit_queue                  running -> dead  g_end
- * "In a syscall" is no status: a G is in a call iff it runs and its M's call word has IN.
  */
 #ifndef GRT_SCHED_H
 #define GRT_SCHED_H
@@ -33,7 +27,7 @@ void sched_yield_self(void);
 
 /* Called after timer_start said "earliest" for a timer of the caller's P. */
 void sched_timer_armed(i64 when_ns);
-/* Park until when_ns or until another wakes the G through g->timer's owner; see sleep in grt.c. */
-int sched_go(void (*fn)(void *), void *arg); /* 0 or -EAGAIN, -ENOMEM */
+/* A new goroutine, runnable. Any thread. */
+int sched_go(void (*fn)(void *), void *arg); /* 0 or -ENOMEM */
 
 #endif

@@ -125,6 +125,7 @@ struct m {
 	u64 call_pc;  /* W  M  where user code made the call */
 	u64 call_sp;  /* W  M */
 	u64 call_fp;  /* W  M */
+	u32 call_nested; /* M  calls made from inside a foreign call: no-ops */
 	u64 id;       /* I  per incarnation; never reused */
 	i32 tid;      /* I  in the innermost pid namespace; 0 until the thread runs */
 	u32 status;   /* W  M  enum grt_m_status (set to IDLE under S) */
@@ -147,8 +148,10 @@ struct m {
 	struct context g0;   /* M  scheduler's context while a G runs */
 	bool (*park_unlock)(struct g *, void *); /* M  g0 runs it after the G is waiting */
 	void *park_arg;                          /* M */
-	void (*after)(struct g *);               /* M  what g0 does with the G that switched to it */
-	i64 handoff_from;    /* M  (or the waker's): id of the M whose P this is, GRT_NO_ID else */
+	struct g *(*after)(struct m *, struct g *); /* M  what g0 does with the G that switched to
+						       it; returns a G to go on with, or NULL */
+	u64 handoff_from;    /* M  (or the waker's): id of the M whose P nextp was, GRT_NO_ID else */
+	i64 thread_ns;       /* I  when the thread was asked for */
 	pthread_t thread;    /* I */
 	void *g0_fiber;      /* M  sanitizer's idea of the system stack */
 	void *g0_stack_lo;   /* I */
@@ -216,10 +219,12 @@ struct sched {
 	u32 netpoll_waiters;  /* A */
 	i32 epfd;             /* I  after netpoll_init; -1 before */
 
-	u32 sysmonwait;          /* S  read racily */
+	u32 sysmonwait;          /* S  sysmon sleeps until a P is taken from the idle list */
+	bool sysmon_signalled;   /* S  its note is set */
 	struct note sysmon_note;
 	u32 main_done;           /* A */
 	i32 main_value;          /* I  once main_done */
+	u32 is_running;          /* A  grt_run has started, this process is not a fork's child */
 	u32 has_foreign_caller;  /* A  a thread the runtime does not own has called in: no deadlock verdict */
 	i64 idle_exit_ns;        /* I  how long an M beyond P + IDLE_M_SPARE stays idle */
 

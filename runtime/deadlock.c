@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deadlock.c - "all goroutines are asleep": no thread runs, none is in a call, none polls, no timer is
+ * armed, and so nothing can ever happen again (I22).
+ *
+ * A thread that blocks in a call or in the netpoller counts as running; a thread that is on its way to
+ * a queue is counted by mset_pretend_running. After a thread that the runtime does not own has called
+ * in, it may do so again at any time: no verdict then.
+ */
+#include <unistd.h>
+
+#include "fatal.h"
+#include "lock.h"
+#include "mset.h"
+#include "pset.h"
+
+static u64 count_waiting(void)
+{
+	u64 waiting = 0, n = __atomic_load_n(&sched.allg_len, __ATOMIC_ACQUIRE);
+
+	for (u64 i = 0; i < n; i++) {
+		struct g *g = allgs[i];
+		u32 status = __atomic_load_n(&g->status, __ATOMIC_ACQUIRE);
+
+		MUST(status != GRT_G_RUNNABLE && status != GRT_G_RUNNING,
+		     "checkdead: G%lu is %s and no thread runs", (unsigned long)g->goid,
+		     status == GRT_G_RUNNABLE ? "runnable" : "running");
+		waiting += status == GRT_G_WAITING && !g->is_system;
+	}
+	return waiting;
+}
+
+static void print_goroutines(void)
+{
+	for (u64 i = 0; i < sched.allg_len; i++) {
+		struct g *g = allgs[i];
+
+		if (g->status == GRT_G_WAITING)
+			warn_("\ngoroutine %lu [%s]:", (unsigned long)g->goid,
+			      waitreason_text[g->waitreason]);
+	}
+}
+
+void mset_check_deadlock(void)
+{
+	i64 run = mset_count() - sched.nmidle - sched.nmidlelocked - sched.nmsys;
+
+	if (run > 0 || __atomic_load_n(&sched.has_foreign_caller, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&sched.main_done, __ATOMIC_RELAXED))
+		return;
+	MUST(run == 0, "checkdead: inconsistent counts: M made %ld freed %ld idle %u locked %u",
+	     (long)sched.mnext, (long)sched.nmfreed, sched.nmidle, sched.nmidlelocked);
+	if (count_waiting() != 0 && pset_first_timer() != 0)
+		return;
+	lock_release(&sched.lock);
+	warn_("fatal error: all goroutines are asleep - deadlock!");
+	print_goroutines();
+	_exit(FATAL_EXIT);
+}

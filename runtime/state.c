@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* state.c - see state.h. m.curg and g.m change with the status, in the order that other Ms rely on. */
+#include "state.h"
+
+#include "fatal.h"
+#include "probes.h"
+
+static void status_cas(struct g *g, enum grt_g_status from, enum grt_g_status to)
+{
+	u32 old = from;
+
+	if (__builtin_expect(!__atomic_compare_exchange_n(&g->status, &old, to, false,
+							  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED),
+			     0))
+		throw_("G%lu: status is %u, not %d, on the way to %d", (unsigned long)g->goid, old,
+		       from, to);
+}
+
+/* Before the status changes: from then on another M may run it. */
+static void detach(struct m *m, struct g *g)
+{
+	__atomic_store_n(&m->curg, NULL, __ATOMIC_RELEASE);
+	g->m = NULL;
+}
+
+void g_born(struct g *g)
+{
+	status_cas(g, GRT_G_DEAD, GRT_G_RUNNABLE);
+}
+
+void g_runs(struct m *m, struct g *g)
+{
+	g->m = m;
+	__atomic_store_n(&m->curg, g, __ATOMIC_RELEASE);
+	status_cas(g, GRT_G_RUNNABLE, GRT_G_RUNNING);
+}
+
+void g_parked(struct m *m, struct g *g)
+{
+	PROBE_FIRE(g_park, g->goid, g->waitreason);
+	detach(m, g);
+	status_cas(g, GRT_G_RUNNING, GRT_G_WAITING);
+}
+
+void g_readied(struct g *g)
+{
+	PROBE_FIRE(g_ready, g->goid);
+	status_cas(g, GRT_G_WAITING, GRT_G_RUNNABLE);
+}
+
+void g_queued(struct m *m, struct g *g)
+{
+	detach(m, g);
+	status_cas(g, GRT_G_RUNNING, GRT_G_RUNNABLE);
+}
+
+void g_ended(struct m *m, struct g *g)
+{
+	detach(m, g);
+	g->waitreason = WAIT_NONE;
+	status_cas(g, GRT_G_RUNNING, GRT_G_DEAD);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * syscall.c - into and out of calls that may block: who owns the P in between, and the ways back.
+ *
+ * Entering costs five plain stores and leaving two loads (take.h). Only when the P was taken does
+ * leaving become work: get the old P if it is merely lent to another call, or any idle P, else queue
+ * the goroutine and let the thread sleep.
+ *
+ * From IN on the P is not touched (I9); exactly one of {returning M, taker} gets it (I10).
+ */
+#include "syscall.h"
+
+#include <errno.h>
+
+#include "fatal.h"
+#include "find.h"
+#include "forked.h"
+#include "handoff.h"
+#include "include/grt/run.h"
+#include "lock.h"
+#include "loop.h"
+#include "mset.h"
+#include "probes.h"
+#include "pset.h"
+#include "sched.h"
+#include "state.h"
+#include "take.h"
+
+#define CALLER_PC ((u64)(uintptr_t)__builtin_return_address(0))
+#define CALLER_FP ((u64)(uintptr_t)__builtin_frame_address(0))
+
+static bool is_outside(const struct m *m)
+{
+	if (!m)
+		forked_check();
+	return !m || !m->curg;
+}
+
+void call_enter(i64 nr, u64 arg)
+{
+	struct m *m = m_self();
+
+	if (is_outside(m))
+		return;
+	if (m_is_in_call(m)) {
+		m->call_nested++;
+		return;
+	}
+	if (PROBE_ON(entersyscall))
+		probe_entersyscall(m->curg->goid, m->id, m->p->id, (u64)nr, CALLER_PC);
+	take_publish(m, nr, arg, CALLER_PC, CALLER_FP + 16, CALLER_FP);
+	take_enter(m);
+}
+
+void call_enter_block(i64 nr, u64 arg)
+{
+	struct m *m = m_self();
+	struct p *p;
+
+	if (is_outside(m))
+		return;
+	if (m_is_in_call(m)) {
+		m->call_nested++;
+		return;
+	}
+	p = p_unwire(m);
+	p->syscalltick++;
+	__atomic_add_fetch(&sched.count.block, 1, __ATOMIC_RELAXED);
+	PROBE_FIRE(entersyscallblock, m->curg->goid, m->id, p->id, (u64)nr);
+	take_publish(m, nr, arg, CALLER_PC, CALLER_FP + 16, CALLER_FP);
+	take_give_up(m, clock_ns());
+	take_enter(m);
+	handoff_p(p, m->id, m->curg->goid, GRT_HANDOFF_SELF);
+}
+
+/* The P that was lost, if it is at this moment in another M's call. */
+static bool steal_old_p(struct m *m, struct p *old)
+{
+	struct m *other = old ? p_m(old) : NULL;
+	u64 call = other && other != m ? m_call(other) : 0;
+	u64 g = other && other->curg ? other->curg->goid : 0;
+
+	if (!call_word_is_in(call) || !take_p(old, other, call, TAKE_TICKET_M(m), clock_ns()))
+		return false;
+	p_taken(old);
+	__atomic_add_fetch(&sched.count.retake, 1, __ATOMIC_RELAXED);
+	PROBE_FIRE(retake, old->id, other->id, g, 0, GRT_BY_EXIT_STEAL);
+	p_wire(m, old);
+	return true;
+}
+
+static bool get_idle_p(struct m *m)
+{
+	struct p *p;
+
+	if (sched_npidle() == 0)
+		return false;
+	lock_acquire(&sched.lock);
+	p = pidle_get();
+	lock_release(&sched.lock);
+	if (!p)
+		return false;
+	p_wire(m, p);
+	return true;
+}
+
+/* On the system stack: no P was to be had. The goroutine is queued, the thread sleeps. */
+static struct g *exit_queue(struct m *m, struct g *g)
+{
+	bool is_locked = g->lockedm != NULL;
+	struct p *p;
+
+	g_queued(m, g);
+	lock_acquire(&sched.lock);
+	p = pidle_get();
+	if (!p)
+		queue_global_locked(g);
+	lock_release(&sched.lock);
+	if (p) {
+		p_wire(m, p);
+		return g;
+	}
+	if (is_locked) {
+		m_stop_locked(m);
+		return g;
+	}
+	/* No P, no G: the loop sleeps. */
+	return NULL;
+}
+
+/* The P was taken meanwhile. */
+static enum grt_exit_how exit_slow(struct m *m)
+{
+	struct g *g = m->curg;
+	struct p *old = m->oldp;
+	u64 old_id = old ? old->id : GRT_NO_ID, m_id = m->id, queued_ns = 0;
+	enum grt_exit_how how;
+
+	m->oldp = NULL;
+	__atomic_add_fetch(&sched.count.exit_slow, 1, __ATOMIC_RELAXED);
+	if (steal_old_p(m, old)) {
+		how = GRT_EXIT_OLD_P;
+	} else if (get_idle_p(m)) {
+		how = m->p == old ? GRT_EXIT_OLD_P : GRT_EXIT_IDLE_P;
+	} else {
+		how = GRT_EXIT_QUEUED;
+		g->ready_ns = clock_ns();
+		g_leave(g, exit_queue);
+		queued_ns = (u64)(clock_ns() - g->ready_ns);
+		g->ready_ns = 0;
+	}
+	PROBE_FIRE(exitsyscall_slow, g->goid, m_id, old_id, how, queued_ns);
+	return how;
+}
+
+static enum grt_exit_how exit_common(void)
+{
+	enum grt_exit_how how = GRT_EXIT_KEPT;
+	struct m *m = m_self();
+	struct p *p;
+
+	if (!take_leave(m))
+		how = exit_slow(m);
+	m = m_self();
+	p = m->p;
+	p->syscalltick++;
+	PROBE_FIRE(exitsyscall, m->curg->goid, m->id, p->id, how);
+	if (__builtin_expect(__atomic_load_n(&p->preempt, __ATOMIC_RELAXED), 0))
+		sched_yield_self();
+	return how;
+}
+
+void call_exit(void)
+{
+	struct m *m = m_self();
+
+	if (is_outside(m))
+		return;
+	if (m->call_nested) {
+		m->call_nested--;
+		return;
+	}
+	exit_common();
+}
+
+long call_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long r;
+
+	call_enter(nr, (u64)a);
+	r = call_raw(nr, a, b, c, d, e, f);
+	call_exit();
+	return r;
+}
+
+long grt_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	return call_syscall(nr, a, b, c, d, e, f);
+}
+
+long grt_syscall_block(long nr, long a, long b, long c, long d, long e, long f)
+{
+	long r;
+
+	call_enter_block(nr, (u64)a);
+	r = call_raw(nr, a, b, c, d, e, f);
+	call_exit();
+	return r;
+}
+
+long grt_blocking_call(long (*fn)(void *), void *arg)
+{
+	struct m *m = m_self();
+	enum grt_exit_how how;
+	long r;
+
+	if (is_outside(m) || m_is_in_call(m))
+		return fn(arg);
+	PROBE_FIRE(cgo_call, m->curg->goid, m->id, (u64)(uintptr_t)fn);
+	call_enter(GRT_NR_FOREIGN, (u64)(uintptr_t)fn);
+	r = context_call_on(&m->g0, fn, arg);
+	how = exit_common();
+	m = m_self();
+	PROBE_FIRE(cgo_return, m->curg->goid, m->id, how);
+	return r;
+}
