@@ -93,8 +93,6 @@ int grt_go(void (*fn)(void *), void *arg)
 	forked_check();
 	if (!__atomic_load_n(&sched.is_running, __ATOMIC_ACQUIRE))
 		return -EAGAIN;
-	if (!m_self())
-		__atomic_store_n(&sched.has_foreign_caller, 1, __ATOMIC_RELAXED);
 	return sched_go(fn, arg);
 }
 

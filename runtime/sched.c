@@ -51,6 +51,8 @@ const char *const waitreason_text[WAIT_REASONS] = {
 /* The P the calling thread may use, NULL on foreign threads and inside a call. */
 static struct p *own_p(struct m *m)
 {
+	if (!m && !__atomic_load_n(&sched.has_foreign_caller, __ATOMIC_RELAXED))
+		__atomic_store_n(&sched.has_foreign_caller, 1, __ATOMIC_RELAXED);
 	return m && !m_is_in_call(m) ? m_p(m) : NULL;
 }
 
