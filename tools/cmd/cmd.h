@@ -30,8 +30,13 @@ struct cmd {
 
 extern const struct cmd cmd_threads, cmd_probes, cmd_doctor;
 
-/* Parse options of a verb in place; returns the index of the first operand, or -EXIT_USAGE after
- * diag_error. A "--" ends the options. Names may be abbreviated while unambiguous. */
+/*
+ * Parse options of a verb in place; returns the index of the first operand, or -EXIT_USAGE after
+ * diag_error. argv[0] is the verb. Options may stand after operands: argv is reordered. A "--" ends
+ * the options; for a verb that takes a command it stays, in front of the command, so the verb can
+ * tell "PID" from "-- COMMAND". Names may be abbreviated while unambiguous. A duration is a number
+ * with a unit (ns us ms s m h; seconds if none) and more than 0.
+ */
 int opt_parse(const struct cmd *c, int argc, char **argv);
 void opt_usage(const struct cmd *c, void *out_file);
 /* "4711" -> pid; 0 after diag_error(EXIT_USAGE). */

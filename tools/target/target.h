@@ -37,6 +37,8 @@ struct probe_arg {
 	int64_t imm;
 };
 
+#define TARGET_SITES_MAX 64 /* bits in a bitmap of sites */
+
 struct probe_site {
 	const struct probe_desc *desc;
 	uint64_t addr;       /* in the target */
@@ -49,7 +51,8 @@ struct probe_site {
 
 struct target_module {
 	char path[4096];      /* as the target's maps call it */
-	char open_path[64];   /* what to open to reach the mapped file itself */
+	int fd;               /* the mapped file itself, whatever its path holds by now */
+	char open_path[64];   /* the same for who wants a path: /proc/self/fd/N */
 	uint64_t bias;        /* address - ELF vaddr */
 	bool is_replaced;     /* deleted or replaced on disk while running */
 };
@@ -57,7 +60,9 @@ struct target_module {
 struct target {
 	pid_t pid;
 	uint64_t start_time_ns; /* since boot, from /proc/PID/stat */
-	int pidfd;
+	int pidfd;              /* -1: the kernel has none, or the target is a file */
+	pid_t via_tid;          /* whose /proc entries show memory and files: pid, or a live thread if
+				   the leader is gone */
 	int ns_level;          /* pid namespaces between ours and the innermost one */
 	pid_t ns_pid;          /* its pid in the innermost one */
 	bool is_leader_gone;   /* main thread has exited */
@@ -78,12 +83,20 @@ struct target *target_open(pid_t pid, int *ret_code);
 void target_close(struct target *t);
 /* Is it still the same process, and alive? */
 bool target_is_alive(const struct target *t);
-/* Probes of an ELF file that is not running; addr fields are ELF addresses. */
+/* Probes of an ELF file that is not running; addr fields are ELF addresses, pid is 0. */
 struct target *target_open_file(const char *path, int *ret_code);
-/* Which sites hold a breakpoint now: read back from the target's memory. Bitmap by index in site. */
+/* Which sites hold a breakpoint now: read back from the target's memory. Bitmap by index in site.
+ * Returns how many, or -errno. */
 int target_read_armed(const struct target *t, uint64_t *ret_bitmap);
-/* Bulk read of the target's memory: n places. Returns how many were read in full, or -errno. */
-struct target_read { uint64_t addr; void *buf; uint32_t bytes; };
+/*
+ * Bulk read of the target's memory: n places. Returns how many were read in full, or -errno; -ESRCH:
+ * the process is gone. What cannot be read in full reads as zeros.
+ */
+struct target_read {
+	uint64_t addr;
+	void *buf;
+	uint32_t bytes;
+};
 int target_read_many(const struct target *t, struct target_read *r, int n);
 
 #endif

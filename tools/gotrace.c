@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gotrace.c - the table of verbs, and nothing else: usage, help, dispatch and "did you mean" come
+ * from it. A new verb is a file in cmd/ with one const struct cmd, and a row here.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "diag.h"
+
+#ifndef GOTRACE_VERSION
+#define GOTRACE_VERSION "0.1.0"
+#endif
+#define WORD_MAX 32 /* longest word that is compared with the verbs */
+#define TYPOS_MAX 2
+
+static const struct cmd *const cmds[] = { &cmd_threads, &cmd_probes, &cmd_doctor };
+#define NCMDS (sizeof(cmds) / sizeof(cmds[0]))
+
+static void usage(FILE *out)
+{
+	fputs("usage: gotrace VERB [options] ...\n\n", out);
+	for (size_t i = 0; i < NCMDS; i++)
+		fprintf(out, "  %-8s %-24s %s\n", cmds[i]->name, cmds[i]->args, cmds[i]->help);
+	fputs("\n  gotrace VERB --help     says more\n"
+	      "  gotrace --version\n\n"
+	      "exit status: 0 fine, 1 a check failed, 2 usage, 3 events were lost, 4 no such process\n"
+	      "or not a libgrt program, 5 not permitted, 6 the system refused\n", out);
+}
+
+/* How many letters must be added, dropped or changed to make one word of the other. */
+static unsigned typos(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b);
+	unsigned row[WORD_MAX + 1];
+
+	if (n > WORD_MAX || m > WORD_MAX)
+		return WORD_MAX;
+	for (size_t k = 0; k <= m; k++)
+		row[k] = (unsigned)k;
+	for (size_t i = 1; i <= n; i++) {
+		unsigned corner = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t k = 1; k <= m; k++) {
+			unsigned best = corner + (a[i - 1] != b[k - 1]);
+
+			corner = row[k];
+			best = row[k] + 1 < best ? row[k] + 1 : best;
+			row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+		}
+	}
+	return row[m];
+}
+
+static const struct cmd *cmd_find(const char *name)
+{
+	const struct cmd *near = NULL;
+	unsigned best = TYPOS_MAX + 1;
+
+	for (size_t i = 0; i < NCMDS; i++) {
+		unsigned n = typos(name, cmds[i]->name);
+
+		if (n == 0)
+			return cmds[i];
+		if (n < best || (!near && !strncmp(cmds[i]->name, name, strlen(name)))) {
+			best = n;
+			near = cmds[i];
+		}
+	}
+	diag_error(EXIT_USAGE, "no such verb: '%s'", name);
+	if (near && *name)
+		diag_hint("did you mean '%s'?", near->name);
+	return NULL;
+}
+
+static bool is_word(const char *arg, const char *brief, const char *full)
+{
+	return !strcmp(arg, brief) || !strcmp(arg, full);
+}
+
+static int cmd_run(const struct cmd *c, int argc, char **argv)
+{
+	int first;
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (is_word(argv[i], "-h", "--help")) {
+			opt_usage(c, stdout);
+			return EXIT_FINE;
+		}
+	first = opt_parse(c, argc, argv);
+	return first < 0 ? -first : c->run(argc - first, argv + first);
+}
+
+int main(int argc, char **argv)
+{
+	const struct cmd *c;
+	int code = EXIT_FINE;
+
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (is_word(argv[1], "-V", "--version")) {
+		puts("gotrace " GOTRACE_VERSION);
+	} else if (is_word(argv[1], "-h", "--help") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+	} else {
+		c = cmd_find(argv[1]);
+		code = c ? cmd_run(c, argc - 1, argv + 1) : EXIT_USAGE;
+	}
+	/* What the user did not get is an error, not a success. */
+	if ((fflush(stdout) || ferror(stdout)) && code == EXIT_FINE)
+		code = diag_error(EXIT_SYSTEM, "cannot write the output: %s", strerror(errno));
+	return code;
+}
