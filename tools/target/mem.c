@@ -19,19 +19,19 @@
 /*
  * Read up to PLACES_MAX places with one call. Returns how many of them, from the first on, are
  * settled: read, or (if *ret_failed) all but the last, which could not be read. The kernel stops at
- * the first byte that it cannot read.
+ * the first byte that it cannot read. n > 0.
  */
 static int batch_read(pid_t tid, const struct target_read *r, int n, bool *ret_failed)
 {
 	struct iovec local[PLACES_MAX], remote[PLACES_MAX];
 	ssize_t left;
-	int i;
+	int i = 0;
 
 	n = n < PLACES_MAX ? n : PLACES_MAX;
-	for (i = 0; i < n; i++) {
+	do {
 		local[i] = (struct iovec){ r[i].buf, r[i].bytes };
 		remote[i] = (struct iovec){ (void *)(uintptr_t)r[i].addr, r[i].bytes };
-	}
+	} while (++i < n);
 	left = process_vm_readv(tid, local, (unsigned)n, remote, (unsigned)n, 0);
 	if (left < 0 && errno != EFAULT)
 		return -errno;
