@@ -85,7 +85,7 @@ static void row_print(const struct target *t, const struct live *l, const struct
 	if (!t->pid) {
 		if (s && s->sem_addr)
 			snprintf(sem, sizeof(sem), "0x%" PRIx64, s->sem_addr);
-		printf("%-14s %s\n", sem, args);
+		printf("%-10s %s\n", sem, args);
 		return;
 	}
 	if (s && s->sem_addr)
@@ -104,7 +104,7 @@ static void table_print(const struct target *t, const struct live *l)
 	if (t->pid)
 		printf(", %d armed", l->narmed);
 	printf("\n%-17s %-4s %-14s %s\n", "PROBE", "TEMP", "SITE",
-	       t->pid ? "SEM ARMED ARGUMENTS" : "SEMAPHORE      ARGUMENTS");
+	       t->pid ? "SEM ARMED ARGUMENTS" : "SEMAPHORE  ARGUMENTS");
 	for (int d = 0; d < probe_table_len; d++) {
 		bool any = false;
 

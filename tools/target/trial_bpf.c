@@ -216,7 +216,7 @@ static void uprobe_perf_try(struct trial *t)
 	int rc = counter_load(&c, BPF_PROG_TYPE_KPROBE, (enum bpf_attach_type)0, 0), event;
 
 	if (rc < 0) {
-		trial_fails(t, "load of a program", rc, CAPS_BPF);
+		trial_fails(t, "load of a program", rc, CAP(SYS_ADMIN));
 		return;
 	}
 	rc = site_offset(&offset);

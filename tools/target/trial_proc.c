@@ -172,7 +172,7 @@ static void mapped_files_try(struct trial *t)
 	if (rc == 0)
 		trial_works(t, "opened one of our own through map_files");
 	else
-		trial_fails(t, "/proc/PID/map_files", rc, CAP(CHECKPOINT_RESTORE));
+		trial_fails(t, "map_files", rc, CAP(CHECKPOINT_RESTORE));
 }
 
 void trials_run_proc(struct trial ret[TRIALS])
