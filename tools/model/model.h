@@ -16,6 +16,8 @@
 #include "../../runtime/trace_abi.h"
 #include "hist.h"
 
+#define MODEL_WINDOW_NS 10000000ull /* records may come so much out of order */
+
 struct model;
 
 /* One thread of the process in the newest complete snapshot. */
@@ -65,6 +67,7 @@ struct model_handoff {
 	int64_t p, from_m, to_m;
 	uint64_t g;
 	uint8_t by, cause, outcome, made_thread;
+	uint64_t start_ns; /* of the call, its sleep or its giving up: what is known; 0: nothing is */
 };
 
 struct model *model_new(void);
@@ -78,8 +81,12 @@ const struct model_snap *model_snap(const struct model *m);
 const struct model_snap *model_snap_before(const struct model *m); /* NULL at the first */
 const struct model_rates *model_rates(const struct model *m);
 const struct model_rates *model_totals(const struct model *m);
+/* Hand-offs that ended in the interval before the newest tick, oldest first. */
+size_t model_handoffs(const struct model *m, const struct model_handoff **ret);
 size_t model_threads(const struct model *m, const struct model_thread **ret);
 size_t model_ps(const struct model *m, const struct model_p **ret);
+#define MODEL_LOSSES (GRT_LOSS_REORDER + 1)
+/* reason 0: all reasons together. */
 uint64_t model_lost(const struct model *m, enum grt_loss reason);
 /* Does a law of the design not hold? Writes a sentence; false if all hold. */
 bool model_law_broken(const struct model *m, char *why, size_t bytes);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handoffs.c - puts hand-offs together from the records of three threads.
+ *
+ *   retake (p, m)             or entersyscallblock (m, p): the P has lost its M
+ *   handoff (p, from_m)       what became of it; written by who handed it off, after it woke the new M
+ *   handoff_done (p, from_m)  the new M has it
+ *
+ * The last two come in either order: the waker may be off the CPU when the new M already runs, and
+ * meanwhile the P may even have been taken again. So an open hand-off is found by (p, from_m), oldest
+ * first. One that idles the P ends with `handoff`: it has no dispatch. Retakes by a returning M, or by a
+ * change of GOMAXPROCS, are followed by none.
+ */
+#include <string.h>
+
+#include "state.h"
+
+static struct handoff_open *open_add(struct model *m, int64_t p, int64_t from_m)
+{
+	struct handoff_open *o;
+
+	if (m->nopen == HANDOFFS_OPEN_MAX)
+		memmove(m->open, m->open + 1, --m->nopen * sizeof(*m->open));
+	o = &m->open[m->nopen++];
+	memset(o, 0, sizeof(*o));
+	o->h.p = p;
+	o->h.from_m = from_m;
+	o->h.to_m = -1;
+	return o;
+}
+
+static void open_finish(struct model *m, struct handoff_open *o)
+{
+	const struct model_handoff *h = &o->h;
+	size_t after = m->nopen - (size_t)(o - m->open) - 1;
+
+	if (h->outcome == GRT_HANDOFF_IDLED)
+		m->sums.handoffs_idled++;
+	else
+		m->sums.dispatched++;
+	if (h->start_ns && h->done_ns > h->start_ns)
+		hist_add(&m->rates.handoff_ns, h->done_ns - h->start_ns);
+	if (array_reserve((void **)&m->done, &m->done_cap, m->ndone, sizeof(*m->done)))
+		m->done[m->ndone++] = *h;
+	memmove(o, o + 1, after * sizeof(*o));
+	m->nopen--;
+}
+
+static void retake(struct model *m, const struct grt_rec *rec)
+{
+	uint64_t by = rec->arg[4];
+	struct handoff_open *o;
+
+	if (by == GRT_BY_EXIT_STEAL || by == GRT_BY_PROCS)
+		return;
+	m->sums.retakes_to_hand_off++;
+	for (size_t i = 0; i < m->nopen; i++) {
+		o = &m->open[i];
+		if (o->h.p == (int64_t)rec->arg[0] && !o->is_block && o->has_begin && !o->has_handoff)
+			m->sums.begun_twice++;
+	}
+	o = open_add(m, (int64_t)rec->arg[0], (int64_t)rec->arg[1]);
+	o->has_begin = true;
+	o->h.retake_ns = rec->time_ns;
+	o->h.g = rec->arg[2];
+	o->h.in_call_ns = rec->arg[3];
+	o->h.by = (uint8_t)by;
+	o->h.asleep_since_ns = rec->arg[5];
+	o->h.start_ns = rec->time_ns - (rec->arg[3] < rec->time_ns ? rec->arg[3] : 0);
+	if (rec->arg[5] && rec->arg[5] <= rec->time_ns)
+		o->h.start_ns = rec->arg[5];
+}
+
+static void block(struct model *m, const struct grt_rec *rec)
+{
+	struct handoff_open *o = open_add(m, (int64_t)rec->arg[2], (int64_t)rec->arg[1]);
+
+	o->is_block = true;
+	o->has_begin = true;
+	o->h.g = rec->arg[0];
+	o->h.start_ns = rec->time_ns;
+}
+
+static struct handoff_open *open_find(struct model *m, uint64_t p, uint64_t from_m,
+				      bool (*fits)(const struct handoff_open *, uint64_t), uint64_t arg)
+{
+	for (size_t i = 0; i < m->nopen; i++) {
+		struct handoff_open *o = &m->open[i];
+
+		if (o->h.p == (int64_t)p && o->h.from_m == (int64_t)from_m && fits(o, arg))
+			return o;
+	}
+	return NULL;
+}
+
+/* May the record of a hand-off of this cause belong to it? One that nothing began takes any. */
+static bool awaits_handoff(const struct handoff_open *o, uint64_t cause)
+{
+	if (o->has_handoff)
+		return false;
+	if (!o->has_begin)
+		return true;
+	return o->is_block ? cause == GRT_HANDOFF_SELF : cause == GRT_HANDOFF_RETAKE;
+}
+
+static bool awaits_done(const struct handoff_open *o, uint64_t unused)
+{
+	(void)unused;
+	return !o->has_done;
+}
+
+static void handoff(struct model *m, const struct grt_rec *rec)
+{
+	uint64_t cause = rec->arg[3];
+	struct handoff_open *o = open_find(m, rec->arg[0], rec->arg[1], awaits_handoff, cause);
+
+	if (!o)
+		o = open_add(m, (int64_t)rec->arg[0], (int64_t)rec->arg[1]);
+	if (cause == GRT_HANDOFF_RETAKE && o->has_begin)
+		m->sums.handoffs_of_retake++;
+	else if (cause == GRT_HANDOFF_RETAKE)
+		m->sums.handoffs_orphaned++;
+	o->has_handoff = true;
+	o->h.g = rec->arg[2];
+	o->h.cause = (uint8_t)cause;
+	o->h.outcome = (uint8_t)rec->arg[4];
+	o->h.made_thread = o->h.outcome == GRT_HANDOFF_MADE;
+	o->h.to_m = rec->arg[5] == GRT_NO_ID ? -1 : (int64_t)rec->arg[5];
+	if (o->has_done || o->h.outcome == GRT_HANDOFF_IDLED)
+		open_finish(m, o);
+}
+
+static void handoff_done(struct model *m, const struct grt_rec *rec)
+{
+	struct handoff_open *o = open_find(m, rec->arg[0], rec->arg[1], awaits_done, 0);
+
+	if (!o)
+		o = open_add(m, (int64_t)rec->arg[0], (int64_t)rec->arg[1]);
+	o->has_done = true;
+	o->h.done_ns = rec->time_ns;
+	o->h.to_m = (int64_t)rec->arg[2];
+	if (o->has_handoff)
+		open_finish(m, o);
+}
+
+void handoffs_apply(struct model *m, const struct grt_rec *rec)
+{
+	switch (rec->kind) {
+	case GRT_K_retake:
+		retake(m, rec);
+		break;
+	case GRT_K_entersyscallblock:
+		block(m, rec);
+		break;
+	case GRT_K_handoff:
+		handoff(m, rec);
+		break;
+	case GRT_K_handoff_done:
+		handoff_done(m, rec);
+		break;
+	}
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.h - what the model consists of; for the files of this room only.
+ *
+ * Records reach the model by two doors. Events wait in `pending` until a tick says that nothing older
+ * can come, then they are applied in the order of their times. Snapshot rows are a story of their own:
+ * they are put together in `next` from BEGIN to END and become `now` at once at END.
+ */
+#ifndef GOTRACE_MODEL_STATE_H
+#define GOTRACE_MODEL_STATE_H
+
+#include "model.h"
+
+#define HANDOFFS_OPEN_MAX 2048 /* more than there can be Ps on their way; the oldest is given up */
+
+struct pending_rec {
+	struct grt_rec rec;
+	uint64_t seq; /* arrival: keeps records of one time in order */
+};
+
+/* A snapshot: totals and rows. */
+struct snapshot {
+	struct model_snap snap;
+	struct model_thread *threads;
+	size_t nthreads, threads_cap;
+	struct model_p *ps;
+	size_t nps, ps_cap;
+	bool has_counts;
+};
+
+/* A hand-off of which some record is still to come. */
+struct handoff_open {
+	struct model_handoff h;
+	bool is_block;   /* began with entersyscallblock, not with retake */
+	bool has_begin;  /* retake or entersyscallblock was seen */
+	bool has_handoff;
+	bool has_done;
+};
+
+/* Sums over all events, for the laws. */
+struct event_sums {
+	uint64_t retakes_to_hand_off; /* by sysmon or kernel: a hand-off must follow */
+	uint64_t handoffs_of_retake;  /* whose retake was seen */
+	uint64_t handoffs_orphaned;   /* of cause retake, whose retake was not seen */
+	uint64_t handoffs_idled, dispatched;
+	uint64_t begun_twice;         /* a second retake of a P whose hand-off is still to come */
+};
+
+/* What the law on blocked Ms needs of a snapshot that is gone. */
+struct law_point {
+	bool is_set;
+	uint64_t taken, returned, blocked;
+};
+
+struct model {
+	struct snapshot now, next;
+	bool has_now, is_assembling;
+	uint64_t first_ns; /* first snapshot: probes are armed one by one, before it not all are */
+	struct model_snap before;
+	bool has_before;
+
+	struct pending_rec *pending;
+	size_t npending, pending_cap;
+	uint64_t seq, settled_ns;
+
+	struct model_rates rates, totals;
+	struct model_handoff *done; /* of this interval */
+	size_t ndone, done_cap;
+	struct handoff_open open[HANDOFFS_OPEN_MAX]; /* oldest first */
+	size_t nopen;
+	struct event_sums sums;
+
+	struct law_point law[3]; /* of the last snapshots, newest first */
+	uint64_t lost[MODEL_LOSSES];
+};
+
+/* Room for one more element; false when there is no memory. */
+bool array_reserve(void **array, size_t *cap, size_t n, size_t bytes);
+
+/* handoffs.c: one settled event, in order of time. */
+void handoffs_apply(struct model *m, const struct grt_rec *rec);
+/* snapshot.c: one snapshot record, in order of arrival. */
+void snapshot_apply(struct model *m, const struct grt_rec *rec);
+/* laws.c: a snapshot is complete. */
+void laws_note_snapshot(struct model *m);
+
+#endif
