@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * e2e.h - real programs and the real gotrace: start one, wait for what it says, run the other on it,
+ * look at what it printed and how it ended.
+ *
+ * GOTRACE is the binary; TRACEE_DIR and EXAMPLES_DIR hold the programs. A child may be set up before
+ * it execs (another user, another namespace). Everything dies with the test, which has a time limit
+ * itself: nothing here sleeps for a fixed time.
+ */
+#ifndef TESTS_E2E_H
+#define TESTS_E2E_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#define E2E_SECONDS 120     /* for a whole test program */
+#define E2E_WAIT_MS 20000   /* for one thing that must happen */
+#define E2E_NOBODY 65534
+#define E2E_SKIP 77
+
+/* What a child does to itself before it execs; false: give up. */
+typedef bool (*e2e_setup_fn)(void);
+
+struct program {
+	pid_t pid;
+	int out; /* its stdout */
+	char line[4096];
+};
+
+/* How a run of gotrace ended. */
+struct outcome {
+	int code; /* exit code, or -signal */
+	char out[65536];
+	char err[8192];
+};
+
+static int e2e_gotrace = -1;
+
+static inline void e2e_skip(const char *why)
+{
+	printf("skipped: %s\n", why);
+	exit(E2E_SKIP);
+}
+
+static inline const char *e2e_path(const char *dir_name, const char *file)
+{
+	static char path[4][4096];
+	static unsigned next;
+	const char *dir = getenv(dir_name);
+	char *ret = path[next++ % 4];
+
+	snprintf(ret, sizeof(path[0]), "%s/%s", dir ? dir : "", file);
+	return ret;
+}
+
+/* Call first. Opens gotrace now, so that another user need not be able to reach its path. */
+static inline void e2e_init(void)
+{
+	const char *gotrace = getenv("GOTRACE");
+
+	if (!gotrace || !getenv("TRACEE_DIR"))
+		e2e_skip("GOTRACE and TRACEE_DIR are not set");
+	e2e_gotrace = open(gotrace, O_RDONLY | O_CLOEXEC);
+	if (e2e_gotrace < 0)
+		e2e_skip("there is no gotrace");
+	signal(SIGPIPE, SIG_IGN);
+	alarm(E2E_SECONDS);
+}
+
+static inline bool e2e_as_nobody(void)
+{
+	return setgid(E2E_NOBODY) == 0 && setuid(E2E_NOBODY) == 0;
+}
+
+static inline void e2e_child(e2e_setup_fn setup)
+{
+	signal(SIGPIPE, SIG_DFL);
+	if (setup && !setup())
+		_exit(126);
+	/* After a change of user, which clears it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* When this returns, the program has exec'd: what /proc says is about it. */
+static inline struct program program_start(char *const argv[], e2e_setup_fn setup)
+{
+	struct program p = { 0 };
+	int out[2], gate[2];
+	char c;
+
+	assert_int_equal(pipe2(out, O_CLOEXEC) | pipe2(gate, O_CLOEXEC), 0);
+	p.pid = fork();
+	assert_true(p.pid >= 0);
+	if (p.pid == 0) {
+		dup2(out[1], 1);
+		e2e_child(setup);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	close(out[1]);
+	close(gate[1]);
+	assert_int_equal(read(gate[0], &c, 1), 0); /* exec closes the last writer */
+	close(gate[0]);
+	p.out = out[0];
+	return p;
+}
+
+/* Waits for a line that starts so; it is in p->line then. */
+static inline void program_expect(struct program *p, const char *start)
+{
+	size_t n = 0;
+
+	for (;;) {
+		struct pollfd pfd = { .fd = p->out, .events = POLLIN };
+
+		if (poll(&pfd, 1, E2E_WAIT_MS) != 1 || read(p->out, p->line + n, 1) != 1)
+			fail_msg("the program never said \"%s\"", start);
+		if (p->line[n] != '\n' && n < sizeof(p->line) - 2) {
+			n++;
+			continue;
+		}
+		p->line[n] = 0;
+		n = 0;
+		if (!strncmp(p->line, start, strlen(start)))
+			return;
+	}
+}
+
+/* Ends it; returns its status as of waitpid. */
+static inline int program_stop(struct program *p)
+{
+	int status = 0;
+
+	kill(p->pid, SIGKILL);
+	waitpid(p->pid, &status, 0);
+	close(p->out);
+	return status;
+}
+
+/* Has it ended? For targets that must not be harmed. */
+static inline bool program_lives(const struct program *p)
+{
+	return waitpid(p->pid, NULL, WNOHANG) == 0;
+}
+
+/* What has been written to a temporary file. */
+static inline void e2e_text(FILE *f, char *ret, size_t bytes)
+{
+	size_t n;
+
+	rewind(f);
+	n = fread(ret, 1, bytes - 1, f);
+	ret[n] = 0;
+	fclose(f);
+}
+
+static inline int e2e_wait(pid_t pid)
+{
+	int status = 0;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* argv[0] is replaced. out_fd: where stdout goes, -1: into ret->out. */
+static inline void gotrace_run(struct outcome *ret, e2e_setup_fn setup, int out_fd, char *const argv[])
+{
+	FILE *out = tmpfile(), *err = tmpfile();
+	pid_t pid;
+
+	assert_true(out && err);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(out_fd >= 0 ? out_fd : fileno(out), 1);
+		dup2(fileno(err), 2);
+		e2e_child(setup);
+		fexecve(e2e_gotrace, argv, environ);
+		_exit(127);
+	}
+	ret->code = e2e_wait(pid);
+	e2e_text(out, ret->out, sizeof(ret->out));
+	e2e_text(err, ret->err, sizeof(ret->err));
+}
+
+/* gotrace VERB OPERAND, where the operand is often a pid. */
+static inline void gotrace_on(struct outcome *ret, e2e_setup_fn setup, const char *verb,
+			      const char *operand)
+{
+	char *argv[] = { "gotrace", (char *)verb, (char *)operand, NULL };
+
+	gotrace_run(ret, setup, -1, argv);
+}
+
+static inline void gotrace_pid(struct outcome *ret, e2e_setup_fn setup, const char *verb, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	gotrace_on(ret, setup, verb, text);
+}
+
+#define assert_says(text, want)                                                        \
+	do {                                                                           \
+		if (!strstr(text, want))                                               \
+			fail_msg("\"%s\" is not in:\n%s", want, text);                 \
+	} while (0)
+#define assert_code(outcome, want)                                                     \
+	do {                                                                           \
+		if ((outcome)->code != (want))                                         \
+			fail_msg("exit code %d, want %d:\n%s%s", (outcome)->code, want, \
+				 (outcome)->out, (outcome)->err);                      \
+	} while (0)
+
+/* A private copy of a file in the test's own folder; mode as the original. */
+static inline void file_copy(const char *from, const char *to)
+{
+	struct stat st;
+	char buf[65536];
+	ssize_t n;
+	int in = open(from, O_RDONLY | O_CLOEXEC), out;
+
+	assert_true(in >= 0 && fstat(in, &st) == 0);
+	unlink(to);
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, st.st_mode & 0777);
+	assert_true(out >= 0);
+	while ((n = read(in, buf, sizeof(buf))) > 0)
+		assert_int_equal(write(out, buf, (size_t)n), n);
+	close(in);
+	close(out);
+}
+
+#endif
