@@ -12,11 +12,16 @@
 
 #define DIAG_BYTES 4096 /* longest message; the rest is cut */
 
-static bool is_json;
+static bool is_json, is_quiet;
 
 void diag_json(bool on)
 {
 	is_json = on;
+}
+
+void diag_quiet(bool on)
+{
+	is_quiet = on;
 }
 
 /* One write(2) a line, so that lines of two processes on one terminal don't mix. */
@@ -41,6 +46,8 @@ static void put(const char *prefix, const char *key, int code, const char *fmt, 
 	char text[DIAG_BYTES];
 	struct json j;
 
+	if (is_quiet)
+		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	fflush(stdout);
 	if (!is_json) {

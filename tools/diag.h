@@ -24,6 +24,8 @@ enum exit_code {
 };
 
 void diag_json(bool on);
+/* Say nothing for now: a trial whose failure is no news. */
+void diag_quiet(bool on);
 /* Each prints one line on stderr. diag_error returns `code`, for `return diag_error(...)`. */
 __attribute__((format(printf, 2, 3))) int diag_error(enum exit_code code, const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void diag_hint(const char *fmt, ...);

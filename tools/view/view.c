@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* view.c - what all formats share: words and order. */
+#define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "view.h"

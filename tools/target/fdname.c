@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fdname.c - see fdname.h. The kernel's socket tables are read when the first socket is asked for, and
+ * then serve all of one tick: reading them once for each of 1,000 threads would take seconds.
+ */
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fdname.h"
+
+#define SOCKET_TEXT 160 /* longest name; a Unix path has 108 bytes */
+#define TCP_LISTEN 0x0a
+
+struct socket_row {
+	uint64_t inode;
+	char text[SOCKET_TEXT];
+};
+
+struct fdname {
+	pid_t tid;
+	bool has_sockets;
+	struct socket_row *row;
+	size_t n, cap;
+};
+
+struct fdname *fdname_new(pid_t tid)
+{
+	struct fdname *f = calloc(1, sizeof(*f));
+
+	if (f)
+		f->tid = tid;
+	return f;
+}
+
+void fdname_free(struct fdname *f)
+{
+	if (f)
+		free(f->row);
+	free(f);
+}
+
+void fdname_refresh(struct fdname *f)
+{
+	f->has_sockets = false;
+	f->n = 0;
+}
+
+static struct socket_row *row_add(struct fdname *f, uint64_t inode)
+{
+	if (f->n == f->cap) {
+		size_t cap = f->cap ? 2 * f->cap : 64;
+		struct socket_row *row = reallocarray(f->row, cap, sizeof(*row));
+
+		if (!row)
+			return NULL;
+		f->row = row;
+		f->cap = cap;
+	}
+	f->row[f->n].inode = inode;
+	return &f->row[f->n++];
+}
+
+/* "0100007F" or four such words: addresses are in the byte order of the machine, word by word. */
+static bool put_address(char *buf, size_t bytes, const char *hex, unsigned int port)
+{
+	uint32_t word[4];
+	char text[INET6_ADDRSTRLEN];
+	size_t words = strlen(hex) / 8;
+
+	if (words != 1 && words != 4)
+		return false;
+	for (size_t i = 0; i < words; i++)
+		if (sscanf(hex + 8 * i, "%8" SCNx32, &word[i]) != 1)
+			return false;
+	if (!inet_ntop(words == 1 ? AF_INET : AF_INET6, word, text, sizeof(text)))
+		return false;
+	snprintf(buf, bytes, words == 1 ? "%s:%u" : "[%s]:%u", text, port);
+	return true;
+}
+
+static void inet_line(struct fdname *f, const char *kind, const char *line)
+{
+	char local_hex[33], peer_hex[33], local[64], peer[64];
+	unsigned int local_port, peer_port, state;
+	struct socket_row *row;
+	uint64_t inode;
+
+	if (sscanf(line, " %*u: %32[0-9A-F]:%x %32[0-9A-F]:%x %x %*s %*s %*s %*u %*u %" SCNu64, local_hex,
+		   &local_port, peer_hex, &peer_port, &state, &inode) != 6)
+		return;
+	if (!put_address(local, sizeof(local), local_hex, local_port) ||
+	    !put_address(peer, sizeof(peer), peer_hex, peer_port))
+		return;
+	row = row_add(f, inode);
+	if (!row)
+		return;
+	if (peer_port)
+		snprintf(row->text, sizeof(row->text), "%s %s->%s", kind, local, peer);
+	else
+		snprintf(row->text, sizeof(row->text), "%s %s%s", kind, local,
+			 state == TCP_LISTEN ? " listening" : "");
+}
+
+static void unix_line(struct fdname *f, const char *kind, const char *line)
+{
+	char path[SOCKET_TEXT - 8] = "";
+	struct socket_row *row;
+	uint64_t inode;
+
+	if (sscanf(line, "%*x: %*x %*x %*x %*x %*x %" SCNu64 " %119[^\n]", &inode, path) < 1)
+		return;
+	row = row_add(f, inode);
+	if (!row)
+		return;
+	if (path[0])
+		snprintf(row->text, sizeof(row->text), "%s %s", kind, path);
+	else
+		snprintf(row->text, sizeof(row->text), "%s:[%" PRIu64 "]", kind, inode);
+}
+
+static void table_read(struct fdname *f, const char *file, const char *kind,
+		       void (*add)(struct fdname *, const char *, const char *))
+{
+	char path[64], *line = NULL;
+	size_t cap = 0;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/proc/%d/net/%s", f->tid, file);
+	in = fopen(path, "re");
+	if (!in)
+		return;
+	while (getline(&line, &cap, in) > 0)
+		add(f, kind, line); /* the head has no inode and is passed over */
+	free(line);
+	fclose(in);
+}
+
+static int row_compare(const void *a, const void *b)
+{
+	const struct socket_row *x = a, *y = b;
+
+	return x->inode < y->inode ? -1 : x->inode > y->inode;
+}
+
+static bool socket_get(struct fdname *f, uint64_t inode, char *buf, size_t bytes)
+{
+	struct socket_row key = { .inode = inode };
+	const struct socket_row *row;
+
+	if (!f->has_sockets) {
+		table_read(f, "tcp", "tcp", inet_line);
+		table_read(f, "tcp6", "tcp", inet_line);
+		table_read(f, "udp", "udp", inet_line);
+		table_read(f, "udp6", "udp", inet_line);
+		table_read(f, "unix", "unix", unix_line);
+		if (f->n)
+			qsort(f->row, f->n, sizeof(*f->row), row_compare);
+		f->has_sockets = true;
+	}
+	row = f->n ? bsearch(&key, f->row, f->n, sizeof(*f->row), row_compare) : NULL;
+	if (row)
+		snprintf(buf, bytes, "%s", row->text);
+	return row != NULL;
+}
+
+bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes)
+{
+	static const char anon[] = "anon_inode:";
+	char path[64], link[4096];
+	uint64_t inode;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", f->tid, fd);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return false;
+	link[n] = '\0';
+	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1 && socket_get(f, inode, buf, bytes))
+		return true;
+	if (!strcmp(link, "anon_inode:[eventpoll]"))
+		snprintf(buf, bytes, "epoll");
+	else if (!strncmp(link, anon, sizeof(anon) - 1))
+		snprintf(buf, bytes, "%s", link + sizeof(anon) - 1);
+	else
+		snprintf(buf, bytes, "%s", link);
+	return true;
+}
