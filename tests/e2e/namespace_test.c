@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Targets in other pid and mount namespaces, a gotrace that is in one itself, a /proc that hides, and
+ * gotrace with few rights: it says the truth, or does its work.
+ */
+#define _GNU_SOURCE
+#include "e2e.h"
+
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+
+enum { NO_TARGET = 4, NOT_PERMITTED = 5, SYSTEM = 6 };
+
+static struct outcome o;
+
+static struct program sleeper_start(e2e_setup_fn setup)
+{
+	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), NULL };
+	struct program p = program_start(argv, setup);
+
+	program_expect(&p, "ready");
+	return p;
+}
+
+/* A mount namespace whose changes nobody else sees. */
+static bool mounts_own(void)
+{
+	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static bool hidden_as_nobody(void)
+{
+	return mounts_own() && mount("proc", "/proc", "proc", 0, "hidepid=2") == 0 &&
+	       e2e_as_nobody();
+}
+
+static bool locked_as_nobody(void)
+{
+	return mounts_own() && mount("proc", "/proc", "proc", 0, "hidepid=1") == 0 &&
+	       e2e_as_nobody();
+}
+
+static void test_hidden_process_is_not_absent(void **state)
+{
+	struct program p = sleeper_start(NULL);
+
+	(void)state;
+	gotrace_pid(&o, hidden_as_nobody, "probes", p.pid);
+	assert_code(&o, NOT_PERMITTED);
+	assert_says(o.err, "permission denied: it exists, and /proc hides it (hidepid=");
+
+	gotrace_pid(&o, locked_as_nobody, "probes", p.pid);
+	assert_code(&o, NOT_PERMITTED);
+	assert_says(o.err, "permission denied\nhint: /proc is mounted with hidepid=");
+	program_stop(&p);
+}
+
+static void test_absent_process_is_not_hidden(void **state)
+{
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+
+	gotrace_pid(&o, hidden_as_nobody, "probes", pid);
+
+	assert_code(&o, NO_TARGET);
+	assert_says(o.err, "no such process");
+}
+
+/* What was hinted is true: the process's own user may. */
+static void test_own_process_is_not_hidden(void **state)
+{
+	struct program p = sleeper_start(e2e_as_nobody);
+
+	(void)state;
+	gotrace_pid(&o, hidden_as_nobody, "probes", p.pid);
+
+	assert_code(&o, 0);
+	assert_says(o.out, "25 of 25 probes");
+	program_stop(&p);
+}
+
+/* New pid and mount namespaces with a /proc of their own; goes on as pid 1 in there. */
+static bool namespaces_own(void)
+{
+	int status;
+	pid_t pid;
+
+	if (!mounts_own() || unshare(CLONE_NEWPID))
+		return false;
+	pid = fork();
+	if (pid > 0) {
+		close_range(3, ~0u, 0); /* we never exec: let go of what waits for that */
+		waitpid(pid, &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid == 0 && mount("proc", "/proc", "proc", 0, NULL) == 0;
+}
+
+static pid_t child_of(pid_t pid)
+{
+	char path[64], text[64] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return (pid_t)atoi(text);
+}
+
+static void test_target_in_another_namespace(void **state)
+{
+	struct program p = sleeper_start(namespaces_own);
+	pid_t pid = child_of(p.pid);
+
+	(void)state;
+	assert_true(pid > 1);
+
+	gotrace_pid(&o, NULL, "probes", pid);
+
+	assert_code(&o, 0);
+	assert_says(o.out, "25 of 25 probes, 0 armed");
+	program_stop(&p);
+}
+
+/* Its file is on a mount that only it has: a path would lead nowhere. */
+static bool namespaces_own_with_file(void)
+{
+	char from[4096];
+
+	snprintf(from, sizeof(from), "%s", e2e_path("TRACEE_DIR", "sleeper"));
+	if (!namespaces_own() || mount("none", "/mnt", "tmpfs", 0, NULL))
+		return false;
+	file_copy(from, "/mnt/hidden-target");
+	return true;
+}
+
+static void test_file_that_only_the_target_sees(void **state)
+{
+	char *argv[] = { "/mnt/hidden-target", NULL };
+	struct program p = program_start(argv, namespaces_own_with_file);
+	pid_t pid;
+
+	(void)state;
+	program_expect(&p, "ready");
+	pid = child_of(p.pid);
+	assert_int_not_equal(access("/mnt/hidden-target", F_OK), 0);
+
+	gotrace_pid(&o, NULL, "probes", pid);
+
+	assert_code(&o, 0);
+	assert_says(o.out, "libgrt in /mnt/hidden-target, pid");
+	assert_null(strstr(o.out, "replaced"));
+	program_stop(&p);
+}
+
+/* Runs in a child that is pid 1 of its own namespaces; the exit code is the verdict. */
+static int inside(void (*body)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (!namespaces_own())
+			_exit(126);
+		body();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void body_same_namespace(void)
+{
+	struct program p = sleeper_start(NULL);
+
+	gotrace_pid(&o, NULL, "probes", p.pid);
+	if (o.code != 0 || !strstr(o.out, "25 of 25 probes, 0 armed")) {
+		print_error("exit code %d\n%s%s", o.code, o.out, o.err);
+		_exit(1);
+	}
+	program_stop(&p);
+}
+
+static void test_gotrace_and_target_in_one_namespace(void **state)
+{
+	(void)state;
+	assert_int_equal(inside(body_same_namespace), 0);
+}
+
+/* A pid namespace with the /proc of another one: numbers there are not ours. */
+static void body_wrong_proc(void)
+{
+	umount2("/proc", MNT_DETACH);
+	gotrace_pid(&o, NULL, "probes", 1);
+	_exit(o.code == SYSTEM && strstr(o.err, "/proc is not that of this pid namespace") ? 0 : 1);
+}
+
+static void test_proc_of_another_namespace(void **state)
+{
+	(void)state;
+	assert_int_equal(inside(body_wrong_proc), 0);
+}
+
+/* Keeps only the given capabilities, as another user. */
+static bool caps_only(uint64_t caps)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ (uint32_t)caps, (uint32_t)caps, (uint32_t)caps },
+		{ (uint32_t)(caps >> 32), (uint32_t)(caps >> 32), (uint32_t)(caps >> 32) },
+	};
+
+	if (prctl(PR_SET_KEEPCAPS, 1) || !e2e_as_nobody() || syscall(SYS_capset, &head, data))
+		return false;
+	for (int cap = 0; cap < 64; cap++)
+		if (caps >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0))
+			return false;
+	return true;
+}
+
+static bool as_nobody_with_bpf(void)
+{
+	return caps_only(1ull << CAP_BPF | 1ull << CAP_PERFMON);
+}
+
+static void test_doctor_says_which_level(void **state)
+{
+	(void)state;
+	gotrace_on(&o, NULL, "doctor", NULL);
+	assert_code(&o, 0);
+	assert_says(o.out, "yes  memory of your own processes");
+	assert_says(o.out, "yes  memory of other users' processes");
+
+	gotrace_on(&o, e2e_as_nobody, "doctor", NULL);
+	assert_code(&o, 0);
+	assert_says(o.out, "no   memory of other users' processes");
+	assert_says(o.out, "no   BPF task iterator");
+	assert_says(o.out, "change: run as root, or with CAP_PERFMON CAP_BPF");
+	assert_says(o.out, "\nlevel 0: ");
+}
+
+static void test_doctor_with_two_capabilities(void **state)
+{
+	char *line;
+
+	(void)state;
+	gotrace_on(&o, NULL, "doctor", NULL);
+	/* What does not work for root (an old kernel) is not asked of fewer rights. */
+	line = strstr(o.out, "yes  probes by one uprobe_multi link");
+	if (!line) {
+		print_message("no uprobe_multi on this kernel\n");
+		return;
+	}
+	gotrace_on(&o, as_nobody_with_bpf, "doctor", NULL);
+	assert_code(&o, 0);
+	assert_says(o.out, "yes  BPF task iterator");
+	assert_says(o.out, "yes  probes by one uprobe_multi link");
+	assert_says(o.out, "\nlevel 1: memory, the kernel's view and probes");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hidden_process_is_not_absent),
+		cmocka_unit_test(test_absent_process_is_not_hidden),
+		cmocka_unit_test(test_own_process_is_not_hidden),
+		cmocka_unit_test(test_target_in_another_namespace),
+		cmocka_unit_test(test_file_that_only_the_target_sees),
+		cmocka_unit_test(test_gotrace_and_target_in_one_namespace),
+		cmocka_unit_test(test_proc_of_another_namespace),
+		cmocka_unit_test(test_doctor_says_which_level),
+		cmocka_unit_test(test_doctor_with_two_capabilities),
+	};
+	pid_t pid;
+	int status;
+
+	if (geteuid() != 0)
+		e2e_skip("not root");
+	pid = fork();
+	if (pid == 0)
+		_exit(namespaces_own() ? 0 : 1);
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		e2e_skip("no namespaces of one's own here (CAP_SYS_ADMIN is needed)");
+	e2e_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
