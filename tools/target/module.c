@@ -201,6 +201,7 @@ static void module_keep(struct search *s, const struct proc_map *map, int fd, ui
 	snprintf(m->path, sizeof(m->path), "%s", map->path);
 	if (path_is_deleted(m->path))
 		m->path[strlen(m->path) - strlen(DELETED)] = 0;
+	proc_text_tame(m->path);
 	snprintf(m->open_path, sizeof(m->open_path), "/proc/self/fd/%d", fd);
 }
 

@@ -40,6 +40,13 @@ int proc_line_read(const char *path, char *ret, size_t bytes)
 	return 0;
 }
 
+void proc_text_tame(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
 /* "4711 (name (with) brackets) S 1 ...": the name ends at the last bracket. */
 int proc_stat_read(pid_t pid, struct proc_stat *ret)
 {
@@ -58,6 +65,7 @@ int proc_stat_read(pid_t pid, struct proc_stat *ret)
 		return -ESRCH; /* it ended while we read */
 	*end = 0;
 	snprintf(ret->comm, sizeof(ret->comm), "%s", name + 1);
+	proc_text_tame(ret->comm);
 	if (sscanf(end + 1,
 		   " %c %d %*d %*d %*d %*d %" SCNu64
 		   " %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64,

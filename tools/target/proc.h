@@ -55,6 +55,8 @@ void proc_maps_close(struct proc_maps *m);
 bool proc_is_ours(void);
 /* The hidepid= word of this /proc ("2", "invisible", ...); false if it hides nothing. */
 bool proc_hides(char *ret_word, size_t bytes);
+/* Names that others chose go to terminals: control characters become '?'. */
+void proc_text_tame(char *text);
 /* The first line of a file of one line, without its newline. */
 int proc_line_read(const char *path, char *ret, size_t bytes);
 
