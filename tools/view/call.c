@@ -59,6 +59,14 @@ static void put_fd(struct line *l, int fd, const struct call_names *names)
 		put(l, "<%s>", name);
 }
 
+static void put_quoted(struct line *l, const char *text)
+{
+	put(l, "\"");
+	for (; *text; text++)
+		put(l, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	put(l, "\"");
+}
+
 static void put_arg(struct line *l, char how, uint64_t v, const struct call_names *names)
 {
 	char text[CALL_BYTES];
@@ -75,7 +83,7 @@ static void put_arg(struct line *l, char how, uint64_t v, const struct call_name
 		break;
 	case 'p':
 		if (names && names->text && names->text(names->arg, v, text, sizeof(text)))
-			put(l, "\"%s\"", text);
+			put_quoted(l, text);
 		else
 			put(l, "0x%" PRIx64, v);
 		break;

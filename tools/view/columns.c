@@ -2,9 +2,9 @@
 /*
  * columns.c - see columns.h. On 80 columns:
  *
- *	-------------- threads ---------------- -- Ps -- --- Gs --- hand-off  thr
- *	all blk sysc hst run spn pol idl lck sys fgn bsy idl all rq net  /s  p99 new
- *	105  97    0   0   2   0   1   1   0   1   3   2   0 101  0   0  12 86us   0
+ *	----------------- threads ------------------ - Ps -- --- Gs --- hand-off thr
+ *	all blk sysc hst run spn pol idl lck sys fgn bsy idl all rq net /s   p99 new
+ *	106  97    0   0   3   0   1   4   0   1   0   2   0 101  0   0 12  86us   0
  */
 #include <string.h>
 
@@ -159,11 +159,13 @@ void columns_fit(struct columns *c, const struct cells *cells)
 		drop_least(c);
 }
 
-/* "--- Gs ---", as wide as the columns below it. */
+/* "--- Gs ---", as wide as the columns below it; a short form where not even the name fits. */
 static void put_group(const char *name, unsigned int width, FILE *out)
 {
 	unsigned int n = (unsigned int)strlen(name), dashes;
 
+	if (n > width)
+		name = !strcmp(name, "hand-off") ? "ho" : "thr";
 	if (n + 4 > width) {
 		fprintf(out, "%*.*s", (int)width, (int)width, name);
 		return;

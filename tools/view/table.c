@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * table.c - a row a tick, as vmstat prints it. Heads come again when the screen is full, and when a
- * number has outgrown its column. A sample, after the lines that say what is looked at and how:
- *
- *	threads blocked ...
- *
+ * number has outgrown its column; columns.c shows what a row looks like.
  * "?": cannot be known here; the first lines say why. "-": nothing to make a number from.
  */
 #include <inttypes.h>
@@ -14,6 +11,7 @@
 #include "table.h"
 
 #define LINE_BYTES 1024
+#define NS_PER_SEC 1000000000
 
 static struct table *table_of(struct view *v)
 {
@@ -24,7 +22,10 @@ static void put_counted(char *buf, size_t bytes, const struct view_head *h)
 {
 	char interval[FMT_BYTES];
 
-	fmt_duration(interval, (uint64_t)h->interval_ns);
+	if (h->interval_ns % NS_PER_SEC == 0)
+		snprintf(interval, sizeof(interval), "%" PRId64 "s", h->interval_ns / NS_PER_SEC);
+	else
+		fmt_duration(interval, (uint64_t)h->interval_ns);
 	if (h->armed)
 		snprintf(buf, bytes,
 			 "exact: blocked, hand-offs, p99, new threads; sampled every %s: the rest", interval);
@@ -163,8 +164,8 @@ static void totals(struct view *v, const struct model *m, const struct view_end 
 	if (v->head.armed) {
 		put_handoff_times(times, sizeof(times), &r->handoff_ns);
 		snprintf(line, sizeof(line),
-			 "seen in %s: %" PRIu64 " hand-offs%s, %" PRIu64 " retakes, %" PRIu64
-			 " threads made, %" PRIu64 " gone",
+			 "seen in %s: hand-offs %" PRIu64 "%s, retakes %" PRIu64
+			 ", threads made %" PRIu64 ", gone %" PRIu64,
 			 took, r->handoffs, times, r->retakes, r->threads_made, r->threads_gone);
 		fmt_wrapped(v->out, line, columns);
 	}
@@ -172,8 +173,8 @@ static void totals(struct view *v, const struct model *m, const struct view_end 
 		const struct model_snap *s = model_snap(m);
 
 		snprintf(line, sizeof(line),
-			 "since its start: %" PRIu64 " hand-offs, %" PRIu64 " retakes, %" PRIu64
-			 " threads made, %" PRIu64 " gone",
+			 "since its start: hand-offs %" PRIu64 ", retakes %" PRIu64
+			 ", threads made %" PRIu64 ", gone %" PRIu64,
 			 s->handoffs, s->retakes, s->threads_made, s->threads_gone);
 		fmt_wrapped(v->out, line, columns);
 	}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* call_test.c - what a thread is doing, in words, with much and with little known about it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include <cmocka.h>
+
+#include "../../tools/view/call.h"
+
+static bool fd_name(void *arg, int fd, char *buf, size_t bytes)
+{
+	(void)arg;
+	snprintf(buf, bytes, "/var/log/x");
+	return fd == 7;
+}
+
+static bool text_at(void *arg, uint64_t addr, char *buf, size_t bytes)
+{
+	(void)arg;
+	snprintf(buf, bytes, "/tmp/fifo");
+	return addr == 0x1000;
+}
+
+static bool symbol_at(void *arg, uint64_t addr, char *buf, size_t bytes)
+{
+	(void)arg;
+	snprintf(buf, bytes, "slow_lookup");
+	return addr == 0x2000;
+}
+
+static const struct call_names names = { NULL, fd_name, text_at, symbol_at };
+
+static const char *text_of(const struct model_thread *t, const struct call_names *with)
+{
+	static char buf[CALL_BYTES];
+
+	call_text(buf, sizeof(buf), t, with);
+	return buf;
+}
+
+static void read_names_file_and_size(void **state)
+{
+	struct model_thread t = { .nr = SYS_read, .has_args = true, .args = { 7, 0x7f0000001000, 65536 } };
+
+	(void)state;
+	assert_string_equal(text_of(&t, &names), "read(7</var/log/x>, 65536)");
+	assert_string_equal(text_of(&t, NULL), "read(7, 65536)");
+}
+
+static void unknown_arguments_are_dots_not_zeros(void **state)
+{
+	struct model_thread t = { .nr = SYS_read, .call_arg = 7 };
+
+	(void)state;
+	assert_string_equal(text_of(&t, &names), "read(7</var/log/x>, ...)");
+}
+
+static void open_shows_the_path(void **state)
+{
+	struct model_thread t = { .nr = SYS_openat, .has_args = true,
+				  .args = { (uint64_t)-100, 0x1000, 0x80000 } };
+
+	(void)state;
+	assert_string_equal(text_of(&t, &names), "openat(AT_FDCWD, \"/tmp/fifo\", 0x80000)");
+	t.args[1] = 0x3000;
+	assert_string_equal(text_of(&t, &names), "openat(AT_FDCWD, 0x3000, 0x80000)");
+}
+
+static void plain_calls_are_a_word(void **state)
+{
+	struct model_thread t = { .nr = SYS_nanosleep, .has_args = true };
+
+	(void)state;
+	assert_string_equal(text_of(&t, &names), "nanosleep");
+	t.nr = SYS_futex;
+	assert_string_equal(text_of(&t, &names), "futex");
+}
+
+static void calls_without_a_name_are_numbers(void **state)
+{
+	struct model_thread t = { .nr = 9999 };
+
+	(void)state;
+	assert_null(call_name(9999));
+	assert_null(call_name(-1));
+	assert_string_equal(text_of(&t, &names), "syscall_9999");
+}
+
+static void foreign_functions_have_names_or_addresses(void **state)
+{
+	struct model_thread t = { .nr = GRT_NR_FOREIGN, .call_arg = 0x2000 };
+
+	(void)state;
+	assert_string_equal(text_of(&t, &names), "foreign slow_lookup");
+	t.call_arg = 0x2345;
+	assert_string_equal(text_of(&t, &names), "foreign 0x2345");
+}
+
+static void no_call_is_no_word(void **state)
+{
+	struct model_thread t = { .nr = GRT_NR_NONE, .state = GRT_MS_running };
+
+	(void)state;
+	assert_string_equal(text_of(&t, &names), "");
+	t.attr = GRT_MA_WAITING;
+	assert_string_equal(text_of(&t, &names), "waits for a CPU");
+}
+
+static void hostages_without_a_call_say_why(void **state)
+{
+	struct model_thread t = { .nr = GRT_NR_NONE, .state = GRT_MS_hostage, .kernel_state = 'T' };
+
+	(void)state;
+	assert_string_equal(text_of(&t, &names), "stopped");
+	t.kernel_state = 'S';
+	assert_string_equal(text_of(&t, &names), "asleep outside of any call: page fault or lock");
+}
+
+static void short_buffers_hold(void **state)
+{
+	struct model_thread t = { .nr = SYS_read, .has_args = true, .args = { 7, 0, 65536 } };
+	char buf[12];
+
+	(void)state;
+	for (size_t n = 1; n <= sizeof(buf); n++) {
+		memset(buf, 'x', sizeof(buf));
+		call_text(buf, n, &t, &names);
+		assert_true(strnlen(buf, n) < n);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(read_names_file_and_size),
+		cmocka_unit_test(unknown_arguments_are_dots_not_zeros),
+		cmocka_unit_test(open_shows_the_path),
+		cmocka_unit_test(plain_calls_are_a_word),
+		cmocka_unit_test(calls_without_a_name_are_numbers),
+		cmocka_unit_test(foreign_functions_have_names_or_addresses),
+		cmocka_unit_test(no_call_is_no_word),
+		cmocka_unit_test(hostages_without_a_call_say_why),
+		cmocka_unit_test(short_buffers_hold),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* records.h - synthetic records for tests of model and views: each function makes one and applies it. */
+#ifndef TEST_RECORDS_H
+#define TEST_RECORDS_H
+
+#include "../../tools/model/model.h"
+
+#define MS_NS 1000000ull
+#define SEC_NS 1000000000ull
+
+static inline void rec_apply(struct model *m, uint64_t time_ns, uint16_t kind, uint64_t a, uint64_t b,
+			     uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+	struct grt_rec rec = { .time_ns = time_ns, .kind = kind, .arg = { a, b, c, d, e, f } };
+
+	model_apply(m, &rec);
+}
+
+static inline void rec_retake(struct model *m, uint64_t t, uint64_t p, uint64_t from_m, uint64_t in_call_ns,
+			      uint64_t by, uint64_t asleep_since_ns)
+{
+	rec_apply(m, t, GRT_K_retake, p, from_m, 100 + from_m, in_call_ns, by, asleep_since_ns);
+}
+
+static inline void rec_block(struct model *m, uint64_t t, uint64_t p, uint64_t from_m)
+{
+	rec_apply(m, t, GRT_K_entersyscallblock, 100 + from_m, from_m, p, 0, 0, 0);
+}
+
+static inline void rec_handoff(struct model *m, uint64_t t, uint64_t p, uint64_t from_m, uint64_t cause,
+			       uint64_t outcome, uint64_t to_m)
+{
+	rec_apply(m, t, GRT_K_handoff, p, from_m, 100 + from_m, cause, outcome, to_m);
+}
+
+static inline void rec_done(struct model *m, uint64_t t, uint64_t p, uint64_t from_m, uint64_t to_m)
+{
+	rec_apply(m, t, GRT_K_handoff_done, p, from_m, to_m, 0, 0, 0);
+}
+
+static inline void rec_lost(struct model *m, enum grt_loss reason, uint64_t n)
+{
+	rec_apply(m, 1, GRT_K_LOST, reason, n, 0, 0, 0, 0);
+}
+
+/* One thread of a snapshot. */
+struct row {
+	int64_t m, p; /* -1: none */
+	uint32_t tid;
+	uint64_t g;
+	enum grt_mstate state;
+	char kernel_state;
+	uint16_t attr;
+	int32_t nr;
+	uint64_t since_ns, arg;
+	const uint64_t *args; /* six, or NULL */
+};
+
+static inline void rec_row(struct model *m, uint64_t t, const struct row *r)
+{
+	struct grt_rec rec = { .time_ns = t, .tid = r->tid, .kind = GRT_K_SNAP_M };
+
+	rec.arg[0] = (uint64_t)(r->m + 1) | (uint64_t)(r->p + 1) << 32;
+	rec.arg[1] = r->g;
+	rec.arg[2] = (uint64_t)r->state | (uint64_t)(uint8_t)r->kernel_state << 8 |
+		     (uint64_t)r->attr << 16 | (uint64_t)(uint32_t)r->nr << 32;
+	rec.arg[3] = r->since_ns;
+	rec.arg[5] = r->arg;
+	model_apply(m, &rec);
+	if (!r->args)
+		return;
+	rec.kind = GRT_K_SNAP_CALL;
+	for (int i = 0; i < GRT_REC_ARGS; i++)
+		rec.arg[i] = r->args[i];
+	model_apply(m, &rec);
+}
+
+/* What the runtime counts. */
+struct counts {
+	uint64_t handoffs, retakes, slow_exits, self_blocks, made, gone;
+};
+
+/* A whole snapshot of a process with `procs` Ps, `idle` of them idle. */
+static inline void rec_snapshot(struct model *m, uint64_t t, uint32_t procs, uint32_t idle,
+				const struct row *rows, size_t n, const struct counts *c)
+{
+	rec_apply(m, t, GRT_K_SNAP_BEGIN, 1, 1, 0, 0, 0, 0);
+	rec_apply(m, t, GRT_K_SNAP_SCHED, procs | (uint64_t)idle << 32, 2, 107, 5, 1, 0);
+	for (uint32_t p = 0; p < procs; p++)
+		rec_apply(m, t, GRT_K_SNAP_P, p, p >= idle, p >= idle ? p + 1 : 0, 0, 7, 0);
+	rec_apply(m, t, GRT_K_SNAP_COUNT, c->handoffs, c->retakes, c->slow_exits, c->self_blocks, c->made,
+		  c->gone);
+	for (size_t i = 0; i < n; i++)
+		rec_row(m, t, &rows[i]);
+	rec_apply(m, t, GRT_K_SNAP_END, n, n, 0, 400000, 0, 0);
+}
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * view_test.c - one scene through every view, compared byte by byte with tests/golden. After a change
+ * that is meant: run it with GOLDEN_UPDATE=1, and read the difference.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "scene.h"
+#include "tree.h"
+
+struct screen {
+	char *text;
+	size_t bytes;
+	FILE *out;
+	struct model *model;
+};
+
+static void screen_open(struct screen *s)
+{
+	s->out = open_memstream(&s->text, &s->bytes);
+	s->model = model_new();
+	assert_non_null(s->out);
+	assert_non_null(s->model);
+}
+
+static char *file_read(const char *path)
+{
+	FILE *in = fopen(path, "r");
+	char *text = NULL;
+	size_t cap = 0;
+	ssize_t n;
+
+	if (!in)
+		return NULL;
+	n = getdelim(&text, &cap, '\0', in);
+	fclose(in);
+	if (n >= 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void golden_write(const char *dir, const char *name, const char *text)
+{
+	char path[PATH_MAX];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%.*s/%s", (int)(strrchr(dir, '/') - dir), dir, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static void screen_is(struct screen *s, const char *name)
+{
+	char path[PATH_MAX], relative[128], *want;
+
+	fclose(s->out);
+	model_free(s->model);
+	if (getenv("GOLDEN_UPDATE")) {
+		assert_true(tree_find("tests/golden/README.md", path, sizeof(path)));
+		golden_write(path, name, s->text);
+	}
+	snprintf(relative, sizeof(relative), "tests/golden/%s", name);
+	assert_true(tree_find(relative, path, sizeof(path)));
+	want = file_read(path);
+	assert_non_null(want);
+	assert_string_equal(s->text, want);
+	free(want);
+	free(s->text);
+}
+
+static size_t longest_line(const char *text)
+{
+	size_t longest = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		longest = n > longest ? n : longest;
+		text += n + (text[n] == '\n');
+	}
+	return longest;
+}
+
+static void show_rows(struct screen *s, struct view *v, const struct view_head *h)
+{
+	const struct view_end e = { .why = VIEW_EXITED, .rows = 2, .observed_ns = SEC_NS };
+
+	assert_non_null(v);
+	scene_first(s->model);
+	v->ops->begin(v, s->model, h);
+	v->ops->row(v, s->model);
+	scene_second(s->model, h->armed != 0);
+	v->ops->row(v, s->model);
+	v->ops->totals(v, s->model, &e);
+	view_free(v);
+	fflush(s->out);
+}
+
+static void table_of_columns(unsigned int columns, const char *name)
+{
+	struct screen s;
+
+	screen_open(&s);
+	show_rows(&s, view_table_new(s.out, &scene_names, columns, 0), &scene_head);
+	assert_true(longest_line(s.text) <= columns);
+	screen_is(&s, name);
+}
+
+static void table_fits_80_columns(void **state)
+{
+	(void)state;
+	table_of_columns(80, "threads_80.txt");
+}
+
+static void table_on_40_columns_says_what_is_missing(void **state)
+{
+	(void)state;
+	table_of_columns(40, "threads_40.txt");
+}
+
+static void wide_table_has_whole_words(void **state)
+{
+	(void)state;
+	table_of_columns(160, "threads_160.txt");
+}
+
+static void level_0_says_what_is_sampled_and_what_would_raise_it(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_rows(&s, view_table_new(s.out, &scene_names, 80, 0), &scene_head_sampled);
+	screen_is(&s, "level_0.txt");
+}
+
+static void json_has_the_same_content(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_rows(&s, view_json_new(s.out, &scene_names), &scene_head);
+	screen_is(&s, "threads.json");
+}
+
+static void json_of_level_0_has_nulls_not_zeros(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_rows(&s, view_json_new(s.out, &scene_names), &scene_head_sampled);
+	screen_is(&s, "level_0.json");
+}
+
+static void show_by_m(struct screen *s, struct view *v)
+{
+	const struct view_end e = { .why = VIEW_ASKED, .rows = 1, .observed_ns = 2 * MS_NS };
+
+	assert_non_null(v);
+	scene_first(s->model);
+	v->ops->begin(v, s->model, &scene_head);
+	v->ops->by_m(v, s->model);
+	v->ops->totals(v, s->model, &e);
+	view_free(v);
+	fflush(s->out);
+}
+
+static void by_m_longest_blocked_first(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_by_m(&s, view_table_new(s.out, &scene_names, 80, 0));
+	assert_true(longest_line(s.text) <= 80);
+	screen_is(&s, "by_m_80.txt");
+}
+
+static void by_m_on_40_columns_keeps_state_and_call(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_by_m(&s, view_table_new(s.out, &scene_names, 40, 0));
+	assert_true(longest_line(s.text) <= 40);
+	screen_is(&s, "by_m_40.txt");
+}
+
+static void by_m_as_json(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_by_m(&s, view_json_new(s.out, &scene_names));
+	screen_is(&s, "by_m.json");
+}
+
+static void show_loss(struct screen *s, struct view *v)
+{
+	const struct view_end e = { .why = VIEW_SIGNAL, .rows = 2, .observed_ns = SEC_NS };
+
+	scene_first(s->model);
+	v->ops->begin(v, s->model, &scene_head);
+	v->ops->row(v, s->model);
+	rec_lost(s->model, GRT_LOSS_RING, 31);
+	rec_lost(s->model, GRT_LOSS_MEMORY, 2);
+	scene_second(s->model, true);
+	v->ops->row(v, s->model);
+	v->ops->totals(v, s->model, &e);
+	view_free(v);
+	fflush(s->out);
+}
+
+static void loss_is_told_at_once_and_at_the_end(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_loss(&s, view_table_new(s.out, &scene_names, 80, 0));
+	screen_is(&s, "lost.txt");
+}
+
+static void loss_is_in_the_json(void **state)
+{
+	struct screen s;
+
+	(void)state;
+	screen_open(&s);
+	show_loss(&s, view_json_new(s.out, &scene_names));
+	screen_is(&s, "lost.json");
+}
+
+static unsigned int count_of(const char *text, const char *word)
+{
+	unsigned int n = 0;
+
+	for (; (text = strstr(text, word)) != NULL; text++)
+		n++;
+	return n;
+}
+
+static unsigned int heads_in(unsigned int lines, unsigned int rows)
+{
+	struct screen s;
+	struct view *v;
+	unsigned int heads;
+
+	screen_open(&s);
+	v = view_table_new(s.out, &scene_names, 80, lines);
+	scene_first(s.model);
+	v->ops->begin(v, s.model, &scene_head);
+	for (unsigned int i = 0; i < rows; i++)
+		v->ops->row(v, s.model);
+	view_free(v);
+	fclose(s.out);
+	model_free(s.model);
+	heads = count_of(s.text, "blk");
+	free(s.text);
+	return heads;
+}
+
+static void heads_come_again_when_the_screen_is_full(void **state)
+{
+	(void)state;
+	assert_int_equal(heads_in(0, 20), 1);
+	assert_int_equal(heads_in(0, 21), 2);
+	assert_int_equal(heads_in(50, 47), 1);
+	assert_int_equal(heads_in(50, 48), 2);
+}
+
+static void heads_come_again_when_a_number_outgrows_its_column(void **state)
+{
+	static struct row rows[10007];
+	static const struct counts none;
+	struct screen s;
+	struct view *v;
+
+	(void)state;
+	for (unsigned int i = 0; i < 10007; i++)
+		rows[i] = (struct row){ .m = i, .tid = 1000 + i, .p = -1, .state = GRT_MS_blocked };
+	screen_open(&s);
+	v = view_table_new(s.out, &scene_names, 80, 0);
+	scene_first(s.model);
+	v->ops->begin(v, s.model, &scene_head);
+	v->ops->row(v, s.model);
+	rec_snapshot(s.model, SCENE_T0 + SEC_NS, 2, 0, rows, 1009, &none);
+	v->ops->row(v, s.model);
+	rec_snapshot(s.model, SCENE_T0 + 2 * SEC_NS, 2, 0, rows, 10007, &none);
+	v->ops->row(v, s.model);
+	view_free(v);
+	fclose(s.out);
+	model_free(s.model);
+	assert_int_equal(count_of(s.text, "blk"), 2);
+	assert_int_equal(count_of(s.text, "1009"), 2);
+	assert_int_equal(count_of(s.text, " 10k"), 2);
+	assert_true(longest_line(s.text) <= 80);
+	free(s.text);
+}
+
+static void every_state_has_a_word_and_every_view_tells_loss(void **state)
+{
+	struct screen s;
+	struct view *table, *json;
+
+	(void)state;
+	screen_open(&s);
+	table = view_table_new(s.out, NULL, 80, 0);
+	json = view_json_new(s.out, NULL);
+	for (int i = 0; i < GRT_MS_COUNT; i++)
+		assert_true(strlen(view_state_word((enum grt_mstate)i)) > 1);
+	assert_non_null(table->ops->lost);
+	assert_non_null(json->ops->lost);
+	view_free(table);
+	view_free(json);
+	fclose(s.out);
+	model_free(s.model);
+	free(s.text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table_fits_80_columns),
+		cmocka_unit_test(table_on_40_columns_says_what_is_missing),
+		cmocka_unit_test(wide_table_has_whole_words),
+		cmocka_unit_test(level_0_says_what_is_sampled_and_what_would_raise_it),
+		cmocka_unit_test(json_has_the_same_content),
+		cmocka_unit_test(json_of_level_0_has_nulls_not_zeros),
+		cmocka_unit_test(by_m_longest_blocked_first),
+		cmocka_unit_test(by_m_on_40_columns_keeps_state_and_call),
+		cmocka_unit_test(by_m_as_json),
+		cmocka_unit_test(loss_is_told_at_once_and_at_the_end),
+		cmocka_unit_test(loss_is_in_the_json),
+		cmocka_unit_test(heads_come_again_when_the_screen_is_full),
+		cmocka_unit_test(heads_come_again_when_a_number_outgrows_its_column),
+		cmocka_unit_test(every_state_has_a_word_and_every_view_tells_loss),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
