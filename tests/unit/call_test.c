@@ -45,7 +45,9 @@ static const char *text_of(const struct model_thread *t, const struct call_names
 
 static void read_names_file_and_size(void **state)
 {
-	struct model_thread t = { .nr = SYS_read, .has_args = true, .args = { 7, 0x7f0000001000, 65536 } };
+	struct model_thread t = { .nr = SYS_read,
+				  .has_args = true,
+				  .args = { 7, 0x7f0000001000, 65536 } };
 
 	(void)state;
 	assert_string_equal(text_of(&t, &names), "read(7</var/log/x>, 65536)");
@@ -62,7 +64,8 @@ static void unknown_arguments_are_dots_not_zeros(void **state)
 
 static void open_shows_the_path(void **state)
 {
-	struct model_thread t = { .nr = SYS_openat, .has_args = true,
+	struct model_thread t = { .nr = SYS_openat,
+				  .has_args = true,
 				  .args = { (uint64_t)-100, 0x1000, 0x80000 } };
 
 	(void)state;

@@ -10,7 +10,7 @@
 
 #include "records.h"
 
-#define T0 (10 * SEC_NS)
+#define T0    (10 * SEC_NS)
 #define PRIME 97u
 
 static int model_setup(void **state)
@@ -56,7 +56,9 @@ static void counts_add_up_to_the_threads(void **state)
 	uint32_t sum = 0;
 
 	for (int i = 0; i <= GRT_MS_COUNT; i++)
-		rows[i] = (struct row){ .m = i, .tid = 20u + (unsigned int)i, .p = -1,
+		rows[i] = (struct row){ .m = i,
+					.tid = 20u + (unsigned int)i,
+					.p = -1,
 					.state = (enum grt_mstate)(i % GRT_MS_COUNT) };
 
 	rec_snapshot(m, T0, 4, 1, rows, GRT_MS_COUNT + 1, &no_counts);
@@ -74,9 +76,17 @@ static void counts_add_up_to_the_threads(void **state)
 static void rows_keep_what_the_record_says(void **state)
 {
 	static const uint64_t args[6] = { 7, 1, 65536, 0, 0, 0 };
-	const struct row row = { .m = 12, .p = -1, .tid = 48121, .g = 17, .state = GRT_MS_blocked,
-				 .kernel_state = 'S', .attr = GRT_MA_SINCE_AT_LEAST, .nr = -2,
-				 .since_ns = T0 - 5, .arg = 7, .args = args };
+	const struct row row = { .m = 12,
+				 .p = -1,
+				 .tid = 48121,
+				 .g = 17,
+				 .state = GRT_MS_blocked,
+				 .kernel_state = 'S',
+				 .attr = GRT_MA_SINCE_AT_LEAST,
+				 .nr = -2,
+				 .since_ns = T0 - 5,
+				 .arg = 7,
+				 .args = args };
 	const struct model_thread *t;
 	struct model *m = *state;
 
@@ -124,7 +134,8 @@ static void a_prime_number_of_handoffs_is_counted_exactly(void **state)
 	assert_int_equal(model_rates(m)->handoffs, PRIME);
 	assert_int_equal(model_rates(m)->retakes, PRIME);
 	assert_int_equal(model_rates(m)->handoff_ns.n, PRIME);
-	assert_int_equal(model_rates(m)->handoff_ns.max, 80000); /* 20 us in the call, 60 us after */
+	assert_int_equal(model_rates(m)->handoff_ns.max,
+			 80000); /* 20 us in the call, 60 us after */
 	model_tick(m, T0 + 2 * SEC_NS);
 	assert_int_equal(model_rates(m)->handoffs, 0);
 	assert_int_equal(model_totals(m)->handoffs, PRIME);
@@ -206,8 +217,8 @@ static void a_p_given_up_at_once_starts_at_the_giving(void **state)
 }
 
 /*
- * The waker is off the CPU after it woke M6; M6 takes P0 into a call, gives it up, and M7 has it, all
- * before the first hand-off is told.
+ * The waker is off the CPU after it woke M6; M6 takes P0 into a call, gives it up, and M7 has it,
+ * all before the first hand-off is told.
  */
 static void a_p_handed_on_before_the_first_is_told(void **state)
 {
@@ -274,7 +285,8 @@ static void a_retake_without_handoff_breaks_a_law(void **state)
 static void blocked_ms_must_agree_with_the_counters(void **state)
 {
 	const struct row row = { .m = 1, .tid = 11, .p = -1, .state = GRT_MS_blocked };
-	const struct counts one = { .retakes = 4, .slow_exits = 3 }, two = { .retakes = 5, .slow_exits = 3 };
+	const struct counts one = { .retakes = 4, .slow_exits = 3 },
+			    two = { .retakes = 5, .slow_exits = 3 };
 	struct model *m = *state;
 	char why[256];
 

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* records.h - synthetic records for tests of model and views: each function makes one and applies it. */
+/* records.h - synthetic records for tests of model and views: each function makes one and applies
+ * it. */
 #ifndef TEST_RECORDS_H
 #define TEST_RECORDS_H
 
 #include "../../tools/model/model.h"
 
-#define MS_NS 1000000ull
+#define MS_NS  1000000ull
 #define SEC_NS 1000000000ull
 
-static inline void rec_apply(struct model *m, uint64_t time_ns, uint16_t kind, uint64_t a, uint64_t b,
-			     uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+static inline void rec_apply(struct model *m, uint64_t time_ns, uint16_t kind, uint64_t a,
+			     uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
 	struct grt_rec rec = { .time_ns = time_ns, .kind = kind, .arg = { a, b, c, d, e, f } };
 
 	model_apply(m, &rec);
 }
 
-static inline void rec_retake(struct model *m, uint64_t t, uint64_t p, uint64_t from_m, uint64_t in_call_ns,
-			      uint64_t by, uint64_t asleep_since_ns)
+static inline void rec_retake(struct model *m, uint64_t t, uint64_t p, uint64_t from_m,
+			      uint64_t in_call_ns, uint64_t by, uint64_t asleep_since_ns)
 {
 	rec_apply(m, t, GRT_K_retake, p, from_m, 100 + from_m, in_call_ns, by, asleep_since_ns);
 }
@@ -27,8 +28,8 @@ static inline void rec_block(struct model *m, uint64_t t, uint64_t p, uint64_t f
 	rec_apply(m, t, GRT_K_entersyscallblock, 100 + from_m, from_m, p, 0, 0, 0);
 }
 
-static inline void rec_handoff(struct model *m, uint64_t t, uint64_t p, uint64_t from_m, uint64_t cause,
-			       uint64_t outcome, uint64_t to_m)
+static inline void rec_handoff(struct model *m, uint64_t t, uint64_t p, uint64_t from_m,
+			       uint64_t cause, uint64_t outcome, uint64_t to_m)
 {
 	rec_apply(m, t, GRT_K_handoff, p, from_m, 100 + from_m, cause, outcome, to_m);
 }
@@ -88,8 +89,8 @@ static inline void rec_snapshot(struct model *m, uint64_t t, uint32_t procs, uin
 	rec_apply(m, t, GRT_K_SNAP_SCHED, procs | (uint64_t)idle << 32, 2, 107, 5, 1, 0);
 	for (uint32_t p = 0; p < procs; p++)
 		rec_apply(m, t, GRT_K_SNAP_P, p, p >= idle, p >= idle ? p + 1 : 0, 0, 7, 0);
-	rec_apply(m, t, GRT_K_SNAP_COUNT, c->handoffs, c->retakes, c->slow_exits, c->self_blocks, c->made,
-		  c->gone);
+	rec_apply(m, t, GRT_K_SNAP_COUNT, c->handoffs, c->retakes, c->slow_exits, c->self_blocks,
+		  c->made, c->gone);
 	for (size_t i = 0; i < n; i++)
 		rec_row(m, t, &rows[i]);
 	rec_apply(m, t, GRT_K_SNAP_END, n, n, 0, 400000, 0, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scene.h - one process, told by records, that every view must show: two Ps, eight threads, three of
- * them blocked; a second tick a second later, and a hand-off in between.
+ * scene.h - one process, told by records, that every view must show: two Ps, eight threads, three
+ * of them blocked; a second tick a second later, and a hand-off in between.
  */
 #ifndef TEST_SCENE_H
 #define TEST_SCENE_H
@@ -11,9 +11,9 @@
 #include "../../tools/view/view.h"
 #include "records.h"
 
-#define SCENE_T0 (1000 * SEC_NS)
+#define SCENE_T0         (1000 * SEC_NS)
 #define SCENE_FOREIGN_FN 0x5555aaaa0000ull
-#define SCENE_PATH 0x7fff00001000ull
+#define SCENE_PATH       0x7fff00001000ull
 
 static const uint64_t scene_read[6] = { 7, 0x7f00, 65536, 0, 0, 0 };
 static const uint64_t scene_open[6] = { (uint64_t)-100, SCENE_PATH, 0x80000, 0, 0, 0 };
@@ -21,22 +21,71 @@ static const uint64_t scene_poll[6] = { 4, 0x7f00, 128, (uint64_t)-1, 0, 0 };
 static const uint64_t scene_none[6] = { 0 };
 
 static const struct row scene_rows[] = {
-	{ .m = 0, .tid = 4711, .p = 0, .g = 1, .state = GRT_MS_running, .kernel_state = 'R',
-	  .nr = GRT_NR_NONE, .attr = GRT_MA_LEADER },
-	{ .m = 1, .tid = 4712, .p = -1, .state = GRT_MS_system, .kernel_state = 'S',
-	  .nr = SYS_nanosleep, .args = scene_none },
-	{ .m = 2, .tid = 4713, .p = -1, .g = 18, .state = GRT_MS_blocked, .kernel_state = 'S',
-	  .nr = SYS_read, .since_ns = SCENE_T0 - 4100 * MS_NS, .args = scene_read },
-	{ .m = 3, .tid = 4714, .p = -1, .g = 19, .state = GRT_MS_blocked, .kernel_state = 'R',
-	  .nr = GRT_NR_FOREIGN, .since_ns = SCENE_T0 - 725 * SEC_NS, .attr = GRT_MA_SINCE_AT_LEAST,
+	{ .m = 0,
+	  .tid = 4711,
+	  .p = 0,
+	  .g = 1,
+	  .state = GRT_MS_running,
+	  .kernel_state = 'R',
+	  .nr = GRT_NR_NONE,
+	  .attr = GRT_MA_LEADER },
+	{ .m = 1,
+	  .tid = 4712,
+	  .p = -1,
+	  .state = GRT_MS_system,
+	  .kernel_state = 'S',
+	  .nr = SYS_nanosleep,
+	  .args = scene_none },
+	{ .m = 2,
+	  .tid = 4713,
+	  .p = -1,
+	  .g = 18,
+	  .state = GRT_MS_blocked,
+	  .kernel_state = 'S',
+	  .nr = SYS_read,
+	  .since_ns = SCENE_T0 - 4100 * MS_NS,
+	  .args = scene_read },
+	{ .m = 3,
+	  .tid = 4714,
+	  .p = -1,
+	  .g = 19,
+	  .state = GRT_MS_blocked,
+	  .kernel_state = 'R',
+	  .nr = GRT_NR_FOREIGN,
+	  .since_ns = SCENE_T0 - 725 * SEC_NS,
+	  .attr = GRT_MA_SINCE_AT_LEAST,
 	  .arg = SCENE_FOREIGN_FN },
-	{ .m = 4, .tid = 4715, .p = -1, .g = 20, .state = GRT_MS_blocked, .kernel_state = 'S',
-	  .nr = SYS_openat, .since_ns = SCENE_T0 - 12 * MS_NS, .args = scene_open },
-	{ .m = 5, .tid = 4716, .p = -1, .state = GRT_MS_idle, .kernel_state = 'S', .nr = SYS_futex,
-	  .since_ns = SCENE_T0 - 300 * MS_NS, .args = scene_none },
-	{ .m = 6, .tid = 4717, .p = -1, .state = GRT_MS_polling, .kernel_state = 'S',
-	  .nr = SYS_epoll_wait, .since_ns = SCENE_T0 - 80 * MS_NS, .args = scene_poll },
-	{ .m = -1, .tid = 4718, .p = -1, .state = GRT_MS_foreign, .kernel_state = 'S', .nr = GRT_NR_NONE },
+	{ .m = 4,
+	  .tid = 4715,
+	  .p = -1,
+	  .g = 20,
+	  .state = GRT_MS_blocked,
+	  .kernel_state = 'S',
+	  .nr = SYS_openat,
+	  .since_ns = SCENE_T0 - 12 * MS_NS,
+	  .args = scene_open },
+	{ .m = 5,
+	  .tid = 4716,
+	  .p = -1,
+	  .state = GRT_MS_idle,
+	  .kernel_state = 'S',
+	  .nr = SYS_futex,
+	  .since_ns = SCENE_T0 - 300 * MS_NS,
+	  .args = scene_none },
+	{ .m = 6,
+	  .tid = 4717,
+	  .p = -1,
+	  .state = GRT_MS_polling,
+	  .kernel_state = 'S',
+	  .nr = SYS_epoll_wait,
+	  .since_ns = SCENE_T0 - 80 * MS_NS,
+	  .args = scene_poll },
+	{ .m = -1,
+	  .tid = 4718,
+	  .p = -1,
+	  .state = GRT_MS_foreign,
+	  .kernel_state = 'S',
+	  .nr = GRT_NR_NONE },
 };
 #define SCENE_ROWS (sizeof(scene_rows) / sizeof(scene_rows[0]))
 
@@ -64,19 +113,32 @@ static inline bool scene_symbol(void *arg, uint64_t addr, char *buf, size_t byte
 static const struct call_names scene_names = { NULL, scene_fd, scene_text, scene_symbol };
 
 static const struct view_head scene_head = {
-	.pid = 4711, .comm = "growth", .runtime = "libgrt", .level = 1, .why_not_higher = "",
-	.armed = 9, .wanted = 9, .has_iterator = true, .interval_ns = SEC_NS,
+	.pid = 4711,
+	.comm = "growth",
+	.runtime = "libgrt",
+	.level = 1,
+	.why_not_higher = "",
+	.armed = 9,
+	.wanted = 9,
+	.has_iterator = true,
+	.interval_ns = SEC_NS,
 };
 
 static const struct view_head scene_head_sampled = {
-	.pid = 4711, .comm = "growth", .runtime = "libgrt", .level = 0,
-	.why_not_higher = "BPF is not permitted; run as root, or give gotrace CAP_BPF and CAP_PERFMON",
+	.pid = 4711,
+	.comm = "growth",
+	.runtime = "libgrt",
+	.level = 0,
+	.why_not_higher =
+		"BPF is not permitted; run as root, or give gotrace CAP_BPF and CAP_PERFMON",
 	.interval_ns = SEC_NS,
 };
 
 static inline void scene_first(struct model *m)
 {
-	static const struct counts c = { .handoffs = 40, .retakes = 30, .slow_exits = 27, .made = 7 };
+	static const struct counts c = {
+		.handoffs = 40, .retakes = 30, .slow_exits = 27, .made = 7
+	};
 
 	rec_snapshot(m, SCENE_T0, 2, 1, scene_rows, SCENE_ROWS, &c);
 	model_tick(m, SCENE_T0);
@@ -84,7 +146,9 @@ static inline void scene_first(struct model *m)
 
 static inline void scene_second(struct model *m, bool with_events)
 {
-	static const struct counts c = { .handoffs = 53, .retakes = 41, .slow_exits = 38, .made = 9 };
+	static const struct counts c = {
+		.handoffs = 53, .retakes = 41, .slow_exits = 38, .made = 9
+	};
 	uint64_t t = SCENE_T0 + 500 * MS_NS;
 
 	if (with_events) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schema.h - judges JSON lines by the schema in tools/view/schema.md, with python3-jsonschema: a judge
- * that we did not write. For tests of views and of the real tool.
+ * schema.h - judges JSON lines by the schema in tools/view/schema.md, with python3-jsonschema: a
+ * judge that we did not write. For tests of views and of the real tool.
  */
 #ifndef TEST_SCHEMA_H
 #define TEST_SCHEMA_H
@@ -50,7 +50,8 @@ static inline int schema_python(const char *script, const char *arg, const char 
 static inline bool schema_can_judge(void)
 {
 	return schema_python("import sys\ntry:\n    import jsonschema\nexcept ImportError:\n"
-			     "    sys.exit(1)\n", "", "/dev/null") == 0;
+			     "    sys.exit(1)\n",
+			     "", "/dev/null") == 0;
 }
 
 /* Does every line of the file fit the schema? What does not is on stderr. */

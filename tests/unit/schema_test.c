@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* schema_test.c - what the JSON view prints is what tools/view/schema.md promises, whatever a target calls itself. */
+/* schema_test.c - what the JSON view prints is what tools/view/schema.md promises, whatever a
+ * target calls itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,9 @@
 static void golden_files_fit(void **state)
 {
 	static const char *const files[] = {
-		"tests/golden/threads.json", "tests/golden/level_0.json", "tests/golden/by_m.json",
+		"tests/golden/threads.json",
+		"tests/golden/level_0.json",
+		"tests/golden/by_m.json",
 		"tests/golden/lost.json",
 	};
 	char path[PATH_MAX];
@@ -38,7 +41,9 @@ static void hostile_names_stay_valid_json(void **state)
 {
 	static const struct call_names names = { .fd = name_with_everything };
 	static const struct counts none;
-	struct row row = { .m = 1, .tid = 7, .p = -1, .state = GRT_MS_blocked, .nr = SYS_read, .arg = 3 };
+	struct row row = {
+		.m = 1, .tid = 7, .p = -1, .state = GRT_MS_blocked, .nr = SYS_read, .arg = 3
+	};
 	struct view_head head = scene_head;
 	char path[] = "/tmp/schema_test.XXXXXX";
 	struct model *m = model_new();

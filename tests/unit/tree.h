@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tree.h - finds a file of the source tree: below $GOTRACE_TREE, else upwards from where we are, else
- * upwards from the test program (builds are below the tree unless O= says otherwise).
+ * tree.h - finds a file of the source tree: below $GOTRACE_TREE, else upwards from where we are,
+ * else upwards from the test program (builds are below the tree unless O= says otherwise).
  */
 #ifndef TEST_TREE_H
 #define TEST_TREE_H

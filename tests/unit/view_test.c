@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * view_test.c - one scene through every view, compared byte by byte with tests/golden. After a change
- * that is meant: run it with GOLDEN_UPDATE=1, and read the difference.
+ * view_test.c - one scene through every view, compared byte by byte with tests/golden. After a
+ * change that is meant: run it with GOLDEN_UPDATE=1, and read the difference.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -11,8 +11,8 @@
  *
  * The layout is only known after the exec, so what the program does until the stop arrives is not
  * seen: loader and C library, as a rule. How much of the runtime had already started, the first
- * snapshot tells. A runtime in a shared library is mapped by the loader later: then the program runs
- * in steps of STEP_NS between tries.
+ * snapshot tells. A runtime in a shared library is mapped by the loader later: then the program
+ *runs in steps of STEP_NS between tries.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -26,8 +26,8 @@
 #include "../diag.h"
 #include "start.h"
 
-#define STEP_NS 200000
-#define TRIES 1000 /* 0.2 s of the program's time */
+#define STEP_NS     200000
+#define TRIES       1000 /* 0.2 s of the program's time */
 #define EXEC_FAILED 127
 
 static _Noreturn void child_run(char **argv, int go, int report)
@@ -133,7 +133,8 @@ struct target *start_command(char **argv, struct started *ret, int *ret_code)
 	int rc = child_start(argv, ret);
 
 	if (rc < 0) {
-		*ret_code = diag_error(EXIT_NO_TARGET, "cannot start %s: %s", argv[0], strerror(-rc));
+		*ret_code =
+			diag_error(EXIT_NO_TARGET, "cannot start %s: %s", argv[0], strerror(-rc));
 		return NULL;
 	}
 	t = open_when_ready(ret, ret_code);
@@ -146,7 +147,8 @@ struct target *start_command(char **argv, struct started *ret, int *ret_code)
 		start_release(ret);
 		waitpid(ret->pid, NULL, 0);
 	} else {
-		*ret_code = diag_error(EXIT_NO_TARGET, "%s ended before a runtime started in it", argv[0]);
+		*ret_code = diag_error(EXIT_NO_TARGET, "%s ended before a runtime started in it",
+				       argv[0]);
 	}
 	return NULL;
 }

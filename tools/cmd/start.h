@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.h - a command that is started to be studied. It waits on a pipe, execs, and is stopped as soon
- * as the exec is seen: no ptrace, so that whatever it does with debuggers works as ever.
+ * start.h - a command that is started to be studied. It waits on a pipe, execs, and is stopped as
+ * soon as the exec is seen: no ptrace, so that whatever it does with debuggers works as ever.
  */
 #ifndef GOTRACE_START_H
 #define GOTRACE_START_H
@@ -13,8 +13,8 @@ struct started {
 };
 
 /*
- * Start argv (ends with NULL) and open it. The process is stopped then: start_release lets it run. On
- * failure NULL, *ret_code set, after diag_error; nothing of it is left.
+ * Start argv (ends with NULL) and open it. The process is stopped then: start_release lets it run.
+ * On failure NULL, *ret_code set, after diag_error; nothing of it is left.
  */
 struct target *start_command(char **argv, struct started *ret, int *ret_code);
 void start_release(const struct started *s);

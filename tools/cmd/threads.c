@@ -26,10 +26,10 @@
 #include "cmd.h"
 #include "start.h"
 
-#define SEC_NS 1000000000ll
+#define SEC_NS         1000000000ll
 #define SCREEN_COLUMNS 80 /* where there is no screen */
-#define PAGE_BYTES 4096u
-#define KIND(name) (1ull << GRT_K_##name)
+#define PAGE_BYTES     4096u
+#define KIND(name)     (1ull << GRT_K_##name)
 
 /* Cold ones only: what hand-offs, new threads and the laws are made from. */
 #define KINDS                                                                                      \
@@ -264,7 +264,8 @@ static int session_run(struct session *s, enum view_why *ret_why)
 	rc = watch(s);
 	*ret_why = why_of(s, rc);
 	if (rc < 0 && *ret_why == VIEW_ASKED)
-		code = diag_error(EXIT_SYSTEM, "cannot read pid %d: %s", s->target->pid, strerror(-rc));
+		code = diag_error(EXIT_SYSTEM, "cannot read pid %d: %s", s->target->pid,
+				  strerror(-rc));
 	finish(s, *ret_why);
 	if (code == EXIT_FINE && model_lost(s->model, 0))
 		code = EXIT_LOST;
@@ -302,7 +303,8 @@ static int session_of(struct target *t, struct started *started, enum view_why *
 
 	if (started)
 		s.started = *started;
-	code = session_init(&s) ? session_run(&s, ret_why) : diag_error(EXIT_SYSTEM, "out of memory");
+	code = session_init(&s) ? session_run(&s, ret_why)
+				: diag_error(EXIT_SYSTEM, "out of memory");
 	/* Whoever read us has gone: that is no failure of ours, and nobody is left to be told. */
 	if (s.is_unread && !freopen("/dev/null", "w", stdout))
 		code = EXIT_SYSTEM;
@@ -374,7 +376,8 @@ static const struct opt opts[] = {
 	{ "interval", 'i', OPT_DURATION, "TIME", "time between rows (1s)", &opt.interval_ns },
 	{ "rows", 'n', OPT_UINT, "N", "stop after so many rows", &opt.rows },
 	{ "once", 0, OPT_FLAG, NULL, "one row, as -n 1", &opt.once },
-	{ "by-m", 0, OPT_FLAG, NULL, "a row per M: its state, for how long, in which call", &opt.by_m },
+	{ "by-m", 0, OPT_FLAG, NULL, "a row per M: its state, for how long, in which call",
+	  &opt.by_m },
 	{ "json", 0, OPT_FLAG, NULL, "one JSON object a line", &opt.json },
 	{ "sample", 0, OPT_FLAG, NULL, "no BPF: read memory and /proc only", &opt.sample },
 	{ NULL, 0, OPT_FLAG, NULL, NULL, NULL },

@@ -3,13 +3,13 @@
  * handoffs.c - puts hand-offs together from the records of three threads.
  *
  *   retake (p, m)             or entersyscallblock (m, p): the P has lost its M
- *   handoff (p, from_m)       what became of it; written by who handed it off, after it woke the new M
- *   handoff_done (p, from_m)  the new M has it
+ *   handoff (p, from_m)       what became of it; written by who handed it off, after it woke the
+ * new M handoff_done (p, from_m)  the new M has it
  *
  * The last two come in either order: the waker may be off the CPU when the new M already runs, and
- * meanwhile the P may even have been taken again. So an open hand-off is found by (p, from_m), oldest
- * first. One that idles the P ends with `handoff`: it has no dispatch. Retakes by a returning M, or by a
- * change of GOMAXPROCS, are followed by none.
+ * meanwhile the P may even have been taken again. So an open hand-off is found by (p, from_m),
+ * oldest first. One that idles the P ends with `handoff`: it has no dispatch. Retakes by a
+ * returning M, or by a change of GOMAXPROCS, are followed by none.
  */
 #include <string.h>
 
@@ -56,7 +56,8 @@ static void retake(struct model *m, const struct grt_rec *rec)
 	m->sums.retakes_to_hand_off++;
 	for (size_t i = 0; i < m->nopen; i++) {
 		o = &m->open[i];
-		if (o->h.p == (int64_t)rec->arg[0] && !o->is_block && o->has_begin && !o->has_handoff)
+		if (o->h.p == (int64_t)rec->arg[0] && !o->is_block && o->has_begin &&
+		    !o->has_handoff)
 			m->sums.begun_twice++;
 	}
 	o = open_add(m, (int64_t)rec->arg[0], (int64_t)rec->arg[1]);
@@ -82,7 +83,8 @@ static void block(struct model *m, const struct grt_rec *rec)
 }
 
 static struct handoff_open *open_find(struct model *m, uint64_t p, uint64_t from_m,
-				      bool (*fits)(const struct handoff_open *, uint64_t), uint64_t arg)
+				      bool (*fits)(const struct handoff_open *, uint64_t),
+				      uint64_t arg)
 {
 	for (size_t i = 0; i < m->nopen; i++) {
 		struct handoff_open *o = &m->open[i];

@@ -3,7 +3,7 @@
 #include "hist.h"
 
 #define STEP_BITS 4
-#define STEPS (1u << STEP_BITS)
+#define STEPS     (1u << STEP_BITS)
 
 static unsigned int bucket_of(uint64_t v)
 {
@@ -12,7 +12,8 @@ static unsigned int bucket_of(uint64_t v)
 	if (v < STEPS)
 		return (unsigned int)v;
 	log2 = 63u - (unsigned int)__builtin_clzll(v);
-	return (log2 - STEP_BITS + 1) * STEPS + (unsigned int)((v >> (log2 - STEP_BITS)) & (STEPS - 1));
+	return (log2 - STEP_BITS + 1) * STEPS +
+	       (unsigned int)((v >> (log2 - STEP_BITS)) & (STEPS - 1));
 }
 
 static uint64_t bucket_last(unsigned int i)

@@ -3,8 +3,8 @@
  * laws.c - what must hold between numbers that come from different places; every report checks it.
  *
  *   L1  retakes + given up - slow exits = blocked Ms
- *   L2  hand-offs of cause retake = retakes, but for those by a returning M or a change of GOMAXPROCS
- *   L3  a P is not taken again before it was handed off
+ *   L2  hand-offs of cause retake = retakes, but for those by a returning M or a change of
+ * GOMAXPROCS L3  a P is not taken again before it was handed off
  *
  * L1 compares counters of the runtime with rows that were read a moment before or after, so it is
  * checked with the bounds that the snapshots around it give: both sums only grow, hence
@@ -67,7 +67,8 @@ static bool handoff_law_broken(const struct model *m, char *why, size_t bytes)
 	size_t waiting = retakes_waiting(m);
 
 	if (s->begun_twice) {
-		snprintf(why, bytes, "a P was taken again before it was handed off, %" PRIu64 " times",
+		snprintf(why, bytes,
+			 "a P was taken again before it was handed off, %" PRIu64 " times",
 			 s->begun_twice);
 		return true;
 	}

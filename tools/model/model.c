@@ -2,8 +2,8 @@
 /*
  * model.c - the doors of the model: records in, time in, const views out. See model.h and state.h.
  *
- * A record whose time lies before what a tick has settled is not applied: it would be counted in the
- * wrong interval and matched with the wrong hand-off. It is counted as lost (GRT_LOSS_REORDER).
+ * A record whose time lies before what a tick has settled is not applied: it would be counted in
+ * the wrong interval and matched with the wrong hand-off. It is counted as lost (GRT_LOSS_REORDER).
  * Events from before the first snapshot are left out: probes are armed one after the other, and a
  * retake without its hand-off is no news.
  */

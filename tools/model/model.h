@@ -23,16 +23,16 @@ struct model;
 /* One thread of the process in the newest complete snapshot. */
 struct model_thread {
 	uint32_t tid;
-	int64_t m;            /* M id, -1: foreign thread */
-	int64_t p;            /* P id, -1: none */
-	uint64_t g;           /* goroutine id, 0: none */
+	int64_t m;  /* M id, -1: foreign thread */
+	int64_t p;  /* P id, -1: none */
+	uint64_t g; /* goroutine id, 0: none */
 	enum grt_mstate state;
-	char kernel_state;    /* R S D T Z ... */
-	uint16_t attr;        /* GRT_MA_* */
-	int32_t nr;           /* syscall, GRT_NR_FOREIGN, GRT_NR_NONE */
-	uint64_t since_ns;    /* 0 = not known */
+	char kernel_state; /* R S D T Z ... */
+	uint16_t attr;     /* GRT_MA_* */
+	int32_t nr;        /* syscall, GRT_NR_FOREIGN, GRT_NR_NONE */
+	uint64_t since_ns; /* 0 = not known */
 	uint64_t asleep_since_ns;
-	uint64_t call_arg;    /* first argument, or foreign function */
+	uint64_t call_arg; /* first argument, or foreign function */
 	bool has_args;
 	uint64_t args[6];
 };
@@ -49,7 +49,7 @@ struct model_snap {
 	uint32_t count[GRT_MS_COUNT]; /* Ms by state: sums up to threads */
 	uint32_t threads, procs, procs_busy, procs_idle, spinning;
 	uint32_t torn;
-	uint64_t runq;        /* global + local */
+	uint64_t runq; /* global + local */
 	uint64_t goroutines, netpoll_parked;
 	uint64_t handoffs, retakes, slow_exits, self_blocks, threads_made, threads_gone;
 };
@@ -67,7 +67,8 @@ struct model_handoff {
 	int64_t p, from_m, to_m;
 	uint64_t g;
 	uint8_t by, cause, outcome, made_thread;
-	uint64_t start_ns; /* of the call, its sleep or its giving up: what is known; 0: nothing is */
+	uint64_t start_ns; /* of the call, its sleep or its giving up: what is known; 0: nothing is
+			    */
 };
 
 struct model *model_new(void);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot.c - snapshots, put together from BEGIN to END and swapped in whole: a reader of the model
- * never sees half of one. A snapshot that is cut short, or lists fewer rows than its END promises, is
- * dropped and counted as lost (GRT_LOSS_CUT): counts that do not add up are worse than the old ones.
+ * snapshot.c - snapshots, put together from BEGIN to END and swapped in whole: a reader of the
+ * model never sees half of one. A snapshot that is cut short, or lists fewer rows than its END
+ * promises, is dropped and counted as lost (GRT_LOSS_CUT): counts that do not add up are worse than
+ * the old ones.
  */
 #include <string.h>
 

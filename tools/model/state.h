@@ -2,16 +2,18 @@
 /*
  * state.h - what the model consists of; for the files of this room only.
  *
- * Records reach the model by two doors. Events wait in `pending` until a tick says that nothing older
- * can come, then they are applied in the order of their times. Snapshot rows are a story of their own:
- * they are put together in `next` from BEGIN to END and become `now` at once at END.
+ * Records reach the model by two doors. Events wait in `pending` until a tick says that nothing
+ * older can come, then they are applied in the order of their times. Snapshot rows are a story of
+ * their own: they are put together in `next` from BEGIN to END and become `now` at once at END.
  */
 #ifndef GOTRACE_MODEL_STATE_H
 #define GOTRACE_MODEL_STATE_H
 
 #include "model.h"
 
-#define HANDOFFS_OPEN_MAX 2048 /* more than there can be Ps on their way; the oldest is given up */
+#define HANDOFFS_OPEN_MAX                                                                          \
+	2048 /* more than there can be Ps on their way; the oldest is given up                     \
+	      */
 
 struct pending_rec {
 	struct grt_rec rec;
@@ -31,8 +33,8 @@ struct snapshot {
 /* A hand-off of which some record is still to come. */
 struct handoff_open {
 	struct model_handoff h;
-	bool is_block;   /* began with entersyscallblock, not with retake */
-	bool has_begin;  /* retake or entersyscallblock was seen */
+	bool is_block;  /* began with entersyscallblock, not with retake */
+	bool has_begin; /* retake or entersyscallblock was seen */
 	bool has_handoff;
 	bool has_done;
 };
@@ -43,7 +45,7 @@ struct event_sums {
 	uint64_t handoffs_of_retake;  /* whose retake was seen */
 	uint64_t handoffs_orphaned;   /* of cause retake, whose retake was not seen */
 	uint64_t handoffs_idled, dispatched;
-	uint64_t begun_twice;         /* a second retake of a P whose hand-off is still to come */
+	uint64_t begun_twice; /* a second retake of a P whose hand-off is still to come */
 };
 
 /* What the law on blocked Ms needs of a snapshot that is gone. */

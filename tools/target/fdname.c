@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fdname.c - see fdname.h. The kernel's socket tables are read when the first socket is asked for, and
- * then serve all of one tick: reading them once for each of 1,000 threads would take seconds.
+ * fdname.c - see fdname.h. The kernel's socket tables are read when the first socket is asked for,
+ * and then serve all of one tick: reading them once for each of 1,000 threads would take seconds.
  */
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #include "fdname.h"
 
 #define SOCKET_TEXT 160 /* longest name; a Unix path has 108 bytes */
-#define TCP_LISTEN 0x0a
+#define TCP_LISTEN  0x0a
 
 struct socket_row {
 	uint64_t inode;
@@ -90,8 +90,8 @@ static void inet_line(struct fdname *f, const char *kind, const char *line)
 	struct socket_row *row;
 	uint64_t inode;
 
-	if (sscanf(line, " %*u: %32[0-9A-F]:%x %32[0-9A-F]:%x %x %*s %*s %*s %*u %*u %" SCNu64, local_hex,
-		   &local_port, peer_hex, &peer_port, &state, &inode) != 6)
+	if (sscanf(line, " %*u: %32[0-9A-F]:%x %32[0-9A-F]:%x %x %*s %*s %*s %*u %*u %" SCNu64,
+		   local_hex, &local_port, peer_hex, &peer_port, &state, &inode) != 6)
 		return;
 	if (!put_address(local, sizeof(local), local_hex, local_port) ||
 	    !put_address(peer, sizeof(peer), peer_hex, peer_port))

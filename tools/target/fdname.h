@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fdname.h - what a descriptor of the target is: a path, "epoll", "pipe:[123]", or the two ends of a
- * socket. Reads /proc; what cannot be read has no name.
+ * fdname.h - what a descriptor of the target is: a path, "epoll", "pipe:[123]", or the two ends of
+ * a socket. Reads /proc; what cannot be read has no name.
  */
 #ifndef GOTRACE_FDNAME_H
 #define GOTRACE_FDNAME_H

@@ -14,7 +14,7 @@
 #include "proc.h"
 #include "symname.h"
 
-#define CACHE_LEN 64 /* distinct functions; foreign code is called through few */
+#define CACHE_LEN  64 /* distinct functions; foreign code is called through few */
 #define NAME_BYTES 128
 
 struct symname {
@@ -58,7 +58,8 @@ static int map_open(pid_t tid, const struct proc_map *map)
 	char path[64 + sizeof(map->path)];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, tid, map->start, map->end);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, tid, map->start,
+		 map->end);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 || map->path[0] != '/')
 		return fd;

@@ -5,8 +5,8 @@
  *	 M    TID  STATE       FOR    G  P  CALL
  *	12  48121  blocked   >4.1s   17  -  read(7</var/log/x>, 65536)
  *
- * ">": at least so long, a lower bound is all that is known. "-": none, or not known. The call is the
- * last column and is cut where the screen ends ("~"); narrow screens lose P and TID first.
+ * ">": at least so long, a lower bound is all that is known. "-": none, or not known. The call is
+ *the last column and is cut where the screen ends ("~"); narrow screens lose P and TID first.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -69,7 +69,8 @@ static unsigned int fixed_width(const struct by_m_layout *l)
 	return total;
 }
 
-static void layout_fit(struct by_m_layout *l, const struct by_m_row *rows, size_t n, unsigned int screen)
+static void layout_fit(struct by_m_layout *l, const struct by_m_row *rows, size_t n,
+		       unsigned int screen)
 {
 	static const enum by_m_column goes_first[] = { B_P, B_TID, B_G };
 
@@ -86,7 +87,8 @@ static void layout_fit(struct by_m_layout *l, const struct by_m_row *rows, size_
 	l->call_columns = fixed_width(l) < screen ? screen - fixed_width(l) : CALL_COLUMNS_MIN;
 }
 
-static void put_line(FILE *out, const struct by_m_layout *l, const char *const *text, const char *call)
+static void put_line(FILE *out, const struct by_m_layout *l, const char *const *text,
+		     const char *call)
 {
 	for (int i = 0; i < B_COUNT; i++) {
 		bool is_left = i == B_STATE;
@@ -116,7 +118,8 @@ static void put_hidden(FILE *out, const struct by_m_layout *l, unsigned int scre
 
 	for (int i = 0; i < B_COUNT; i++)
 		if (!l->is_shown[i])
-			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n ? ", " : "", head[i]);
+			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", n ? ", " : "",
+					      head[i]);
 	if (n)
 		fprintf(out, "no room in %u columns for: %s\n", screen, line);
 }

@@ -117,7 +117,8 @@ static void put_args(struct line *l, const char *args, const struct model_thread
 	}
 }
 
-static void put_foreign(struct line *l, const struct model_thread *t, const struct call_names *names)
+static void put_foreign(struct line *l, const struct model_thread *t,
+			const struct call_names *names)
 {
 	char name[CALL_BYTES];
 
@@ -141,7 +142,8 @@ static const char *hostage_why(const struct model_thread *t)
 	}
 }
 
-void call_text(char *buf, size_t bytes, const struct model_thread *t, const struct call_names *names)
+void call_text(char *buf, size_t bytes, const struct model_thread *t,
+	       const struct call_names *names)
 {
 	const struct call_desc *d = desc_of(t->nr);
 	struct line l = { .buf = buf, .bytes = bytes };

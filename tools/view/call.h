@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * call.h - what a thread is doing in the words of strace: read(7</var/log/x>, 65536). Names of
- * descriptors, strings and functions come through callbacks, since a view does no I/O; where there is
- * none, or it does not know, the bare number stands.
+ * descriptors, strings and functions come through callbacks, since a view does no I/O; where there
+ * is none, or it does not know, the bare number stands.
  */
 #ifndef GOTRACE_CALL_H
 #define GOTRACE_CALL_H
@@ -26,6 +26,7 @@ struct call_names {
 /* NULL: no such call. */
 const char *call_name(int32_t nr);
 /* Empty when there is nothing to say. names may be NULL. */
-void call_text(char *buf, size_t bytes, const struct model_thread *t, const struct call_names *names);
+void call_text(char *buf, size_t bytes, const struct model_thread *t,
+	       const struct call_names *names);
 
 #endif

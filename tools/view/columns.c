@@ -11,14 +11,31 @@
 #include "columns.h"
 
 struct column_desc {
-	const char *brief, *word;   /* short and long head */
-	const char *group;          /* head above both */
-	unsigned int importance;    /* the lowest goes first */
+	const char *brief, *word; /* short and long head */
+	const char *group;        /* head above both */
+	unsigned int importance;  /* the lowest goes first */
 };
 
 enum column {
-	C_THREADS, C_BLOCKED, C_SYSCALL, C_HOSTAGE, C_RUNNING, C_SPINNING, C_POLLING, C_IDLE, C_LOCKED,
-	C_SYSTEM, C_FOREIGN, C_P_BUSY, C_P_IDLE, C_GS, C_RUNQ, C_NETPOLL, C_HANDOFFS, C_P99, C_NEW,
+	C_THREADS,
+	C_BLOCKED,
+	C_SYSCALL,
+	C_HOSTAGE,
+	C_RUNNING,
+	C_SPINNING,
+	C_POLLING,
+	C_IDLE,
+	C_LOCKED,
+	C_SYSTEM,
+	C_FOREIGN,
+	C_P_BUSY,
+	C_P_IDLE,
+	C_GS,
+	C_RUNQ,
+	C_NETPOLL,
+	C_HANDOFFS,
+	C_P99,
+	C_NEW,
 	C_COUNT
 };
 _Static_assert(C_COUNT <= COLUMNS_MAX, "columns");
@@ -47,8 +64,8 @@ static const struct column_desc desc[C_COUNT] = {
 
 /* Names where no group stands above them. */
 static const char *const full_name[C_COUNT] = {
-	[C_P_BUSY] = "Ps busy", [C_P_IDLE] = "Ps idle", [C_RUNQ] = "run queue", [C_P99] = "hand-off p99",
-	[C_NEW] = "new threads/s",
+	[C_P_BUSY] = "Ps busy",   [C_P_IDLE] = "Ps idle",    [C_RUNQ] = "run queue",
+	[C_P99] = "hand-off p99", [C_NEW] = "new threads/s",
 };
 
 static const char *head_of(const struct columns *c, int i)

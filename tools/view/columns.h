@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * columns.h - the columns of `gotrace threads`: what each shows, its long and its short head, and how
- * they fit a screen. The same for every row until a number grows out of its column.
+ * columns.h - the columns of `gotrace threads`: what each shows, its long and its short head, and
+ * how they fit a screen. The same for every row until a number grows out of its column.
  */
 #ifndef GOTRACE_COLUMNS_H
 #define GOTRACE_COLUMNS_H
@@ -15,8 +15,8 @@
 #define COLUMNS_MAX 24
 
 struct columns {
-	unsigned int screen;          /* width */
-	bool is_long;                 /* long heads */
+	unsigned int screen; /* width */
+	bool is_long;        /* long heads */
 	bool is_shown[COLUMNS_MAX];
 	unsigned int width[COLUMNS_MAX];
 };

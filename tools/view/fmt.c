@@ -5,18 +5,19 @@
 
 #include "fmt.h"
 
-#define US 1000ull
-#define MS (1000 * US)
-#define SEC (1000 * MS)
+#define US     1000ull
+#define MS     (1000 * US)
+#define SEC    (1000 * MS)
 #define MINUTE (60 * SEC)
-#define HOUR (60 * MINUTE)
-#define DAY (24 * HOUR)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
 
 /* A unit below ten has one decimal, cut, not rounded: 9.99 is 9.9, and never 10.0. */
 static char *with_unit(char buf[FMT_BYTES], uint64_t v, uint64_t unit, const char *name)
 {
 	if (v < 10 * unit)
-		snprintf(buf, FMT_BYTES, "%" PRIu64 ".%" PRIu64 "%s", v / unit, v % unit * 10 / unit, name);
+		snprintf(buf, FMT_BYTES, "%" PRIu64 ".%" PRIu64 "%s", v / unit,
+			 v % unit * 10 / unit, name);
 	else
 		snprintf(buf, FMT_BYTES, "%" PRIu64 "%s", v / unit, name);
 	return buf;
@@ -42,8 +43,8 @@ char *fmt_count(char buf[FMT_BYTES], uint64_t n)
 static char *with_two(char buf[FMT_BYTES], uint64_t ns, uint64_t big, char big_name, uint64_t small,
 		      char small_name)
 {
-	snprintf(buf, FMT_BYTES, "%" PRIu64 "%c%02" PRIu64 "%c", ns / big, big_name, ns % big / small,
-		 small_name);
+	snprintf(buf, FMT_BYTES, "%" PRIu64 "%c%02" PRIu64 "%c", ns / big, big_name,
+		 ns % big / small, small_name);
 	return buf;
 }
 

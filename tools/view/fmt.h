@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fmt.h - numbers as people read them: short, one unit, never wider than promised. Text of the target
- * (names, paths) passes through fmt_clean, so that nothing in it reaches the terminal as a command.
+ * fmt.h - numbers as people read them: short, one unit, never wider than promised. Text of the
+ * target (names, paths) passes through fmt_clean, so that nothing in it reaches the terminal as a
+ * command.
  */
 #ifndef GOTRACE_FMT_H
 #define GOTRACE_FMT_H

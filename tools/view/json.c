@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c - the view for programs: one object a line, `lost` in every one, null for what is not known.
- * The promise is schema.md (a JSON schema); whoever changes a member changes it there.
+ * json.c - the view for programs: one object a line, `lost` in every one, null for what is not
+ * known. The promise is schema.md (a JSON schema); whoever changes a member changes it there.
  */
 #include <stdlib.h>
 
@@ -59,11 +59,12 @@ static void put_exactness(struct json *j, const struct view_head *h)
 {
 	static const char *const exact[] = { "states.blocked", "interval", NULL };
 	static const char *const exact_sampled[] = { "interval.handoffs", "interval.retakes",
-						     "interval.threads_made", "interval.threads_gone",
-						     NULL };
-	static const char *const sampled[] = { "threads", "states", "procs", "run_queue", "goroutines",
-					       "netpoll_parked", NULL };
-	static const char *const unknown[] = { "interval.handoff_p50_ns", "interval.handoff_p99_ns", NULL };
+						     "interval.threads_made",
+						     "interval.threads_gone", NULL };
+	static const char *const sampled[] = { "threads",    "states",         "procs", "run_queue",
+					       "goroutines", "netpoll_parked", NULL };
+	static const char *const unknown[] = { "interval.handoff_p50_ns", "interval.handoff_p99_ns",
+					       NULL };
 
 	put_names(j, "exact", h->armed ? exact : exact_sampled);
 	put_names(j, "sampled", sampled);
@@ -98,7 +99,8 @@ static void put_times(struct json *j, const struct hist *h)
 	put_uint_or_null(j, "handoff_p99_ns", h->n, hist_quantile(h, 0.99));
 }
 
-/* What the runtime counted since the tick before, and how long the hand-offs took that were seen. */
+/* What the runtime counted since the tick before, and how long the hand-offs took that were seen.
+ */
 static void put_interval(struct json *j, const struct model *m)
 {
 	const struct model_snap *now = model_snap(m), *before = model_snap_before(m);

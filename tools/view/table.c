@@ -28,10 +28,12 @@ static void put_counted(char *buf, size_t bytes, const struct view_head *h)
 		fmt_duration(interval, (uint64_t)h->interval_ns);
 	if (h->armed)
 		snprintf(buf, bytes,
-			 "exact: blocked, hand-offs, p99, new threads; sampled every %s: the rest", interval);
+			 "exact: blocked, hand-offs, p99, new threads; sampled every %s: the rest",
+			 interval);
 	else
 		snprintf(buf, bytes,
-			 "exact: hand-offs and new threads (the runtime counts them); sampled every %s: "
+			 "exact: hand-offs and new threads (the runtime counts them); sampled "
+			 "every %s: "
 			 "the rest; not known: hand-off p99",
 			 interval);
 }
@@ -46,10 +48,11 @@ static void begin(struct view *v, const struct model *m, const struct view_head 
 	table_of(v)->lost_told = model_lost(m, 0);
 	fmt_clean(comm, sizeof(comm), h->comm, sizeof(comm));
 	put_counted(counted, sizeof(counted), h);
-	n = (size_t)snprintf(line, sizeof(line), "pid %d (%s), %s, level %d", h->pid, comm, h->runtime,
-			     h->level);
+	n = (size_t)snprintf(line, sizeof(line), "pid %d (%s), %s, level %d", h->pid, comm,
+			     h->runtime, h->level);
 	if (h->wanted)
-		n += (size_t)snprintf(line + n, sizeof(line) - n, ", %d/%d armed", h->armed, h->wanted);
+		n += (size_t)snprintf(line + n, sizeof(line) - n, ", %d/%d armed", h->armed,
+				      h->wanted);
 	snprintf(line + n, sizeof(line) - n, "; %s", counted);
 	fmt_wrapped(v->out, line, columns);
 	if (h->why_not_higher && h->why_not_higher[0]) {
@@ -179,7 +182,8 @@ static void totals(struct view *v, const struct model *m, const struct view_end 
 		fmt_wrapped(v->out, line, columns);
 	}
 	if (e->law_broken) {
-		snprintf(line, sizeof(line), "these numbers contradict each other: %s", e->law_broken);
+		snprintf(line, sizeof(line), "these numbers contradict each other: %s",
+			 e->law_broken);
 		fmt_wrapped(v->out, line, columns);
 	}
 	v->ops->lost(v, m);

@@ -54,9 +54,10 @@ const char *view_loss_word(enum grt_loss reason)
 static int state_rank(enum grt_mstate s)
 {
 	static const int rank[GRT_MS_COUNT] = {
-		[GRT_MS_blocked] = 0,  [GRT_MS_hostage] = 1, [GRT_MS_syscall] = 2, [GRT_MS_running] = 3,
-		[GRT_MS_spinning] = 4, [GRT_MS_polling] = 5, [GRT_MS_locked] = 6,  [GRT_MS_idle] = 7,
-		[GRT_MS_system] = 8,   [GRT_MS_foreign] = 9,
+		[GRT_MS_blocked] = 0, [GRT_MS_hostage] = 1,  [GRT_MS_syscall] = 2,
+		[GRT_MS_running] = 3, [GRT_MS_spinning] = 4, [GRT_MS_polling] = 5,
+		[GRT_MS_locked] = 6,  [GRT_MS_idle] = 7,     [GRT_MS_system] = 8,
+		[GRT_MS_foreign] = 9,
 	};
 
 	return rank[s];

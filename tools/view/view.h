@@ -17,13 +17,13 @@
 struct view_head {
 	int pid;
 	const char *comm;
-	const char *runtime;   /* "libgrt" */
-	int level;             /* of the privilege ladder */
+	const char *runtime;        /* "libgrt" */
+	int level;                  /* of the privilege ladder */
 	const char *why_not_higher; /* empty at the top */
-	int armed, wanted;     /* probes */
-	bool has_iterator;     /* the kernel's view comes from BPF, not from /proc */
+	int armed, wanted;          /* probes */
+	bool has_iterator;          /* the kernel's view comes from BPF, not from /proc */
 	int64_t interval_ns;
-	const char *note;      /* what else must be known: what was missed, a replaced file; or NULL */
+	const char *note; /* what else must be known: what was missed, a replaced file; or NULL */
 };
 
 enum view_why { VIEW_ASKED, VIEW_EXITED, VIEW_REPLACED, VIEW_SIGNAL };
@@ -45,7 +45,8 @@ struct view_ops {
 	void (*row)(struct view *v, const struct model *m);
 	void (*by_m)(struct view *v, const struct model *m);
 	void (*totals)(struct view *v, const struct model *m, const struct view_end *e);
-	/* What was lost so far, in its place: totals ends with it, and so does whatever else must. */
+	/* What was lost so far, in its place: totals ends with it, and so does whatever else must.
+	 */
 	void (*lost)(struct view *v, const struct model *m);
 	void (*end)(struct view *v);
 };
@@ -68,9 +69,9 @@ const char *view_state_word(enum grt_mstate s);
 const char *view_why_word(enum view_why w);
 const char *view_loss_word(enum grt_loss reason);
 /*
- * Threads in the order people ask for them: blocked first, then hostages, and so on by state; within
- * a state the longest first, what is not known last. Writes indexes into model_threads; the caller
- * frees. NULL: no memory, or no thread.
+ * Threads in the order people ask for them: blocked first, then hostages, and so on by state;
+ * within a state the longest first, what is not known last. Writes indexes into model_threads; the
+ * caller frees. NULL: no memory, or no thread.
  */
 size_t *view_threads_sorted(const struct model *m);
 
