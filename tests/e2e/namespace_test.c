@@ -4,12 +4,7 @@
  * gotrace with few rights: it says the truth, or does its work.
  */
 #define _GNU_SOURCE
-#include "e2e.h"
-
-#include <linux/capability.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/syscall.h>
+#include "rights.h"
 
 enum { NO_TARGET = 4, NOT_PERMITTED = 5, SYSTEM = 6 };
 
@@ -22,12 +17,6 @@ static struct program sleeper_start(e2e_setup_fn setup)
 
 	program_expect(&p, "ready");
 	return p;
-}
-
-/* A mount namespace whose changes nobody else sees. */
-static bool mounts_own(void)
-{
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
 static bool hidden_as_nobody(void)
@@ -83,39 +72,6 @@ static void test_own_process_is_not_hidden(void **state)
 	assert_code(&o, 0);
 	assert_says(o.out, "25 of 25 probes");
 	program_stop(&p);
-}
-
-/* New pid and mount namespaces with a /proc of their own; goes on as pid 1 in there. */
-static bool namespaces_own(void)
-{
-	int status;
-	pid_t pid;
-
-	if (!mounts_own() || unshare(CLONE_NEWPID))
-		return false;
-	pid = fork();
-	if (pid > 0) {
-		close_range(3, ~0u, 0); /* we never exec: let go of what waits for that */
-		waitpid(pid, &status, 0);
-		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pid == 0 && mount("proc", "/proc", "proc", 0, NULL) == 0;
-}
-
-static pid_t child_of(pid_t pid)
-{
-	char path[64], text[64] = "";
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
-	return (pid_t)atoi(text);
 }
 
 static void test_target_in_another_namespace(void **state)
@@ -212,28 +168,6 @@ static void test_proc_of_another_namespace(void **state)
 	assert_int_equal(inside(body_wrong_proc), 0);
 }
 
-/* Keeps only the given capabilities, as another user. */
-static bool caps_only(uint64_t caps)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2] = {
-		{ (uint32_t)caps, (uint32_t)caps, (uint32_t)caps },
-		{ (uint32_t)(caps >> 32), (uint32_t)(caps >> 32), (uint32_t)(caps >> 32) },
-	};
-
-	if (prctl(PR_SET_KEEPCAPS, 1) || !e2e_as_nobody() || syscall(SYS_capset, &head, data))
-		return false;
-	for (int cap = 0; cap < 64; cap++)
-		if (caps >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0))
-			return false;
-	return true;
-}
-
-static bool as_nobody_with_bpf(void)
-{
-	return caps_only(1ull << CAP_BPF | 1ull << CAP_PERFMON);
-}
-
 static void test_doctor_says_which_level(void **state)
 {
 	(void)state;
@@ -282,16 +216,8 @@ int main(void)
 		cmocka_unit_test(test_doctor_says_which_level),
 		cmocka_unit_test(test_doctor_with_two_capabilities),
 	};
-	pid_t pid;
-	int status;
 
-	if (geteuid() != 0)
-		e2e_skip("not root");
-	pid = fork();
-	if (pid == 0)
-		_exit(namespaces_own() ? 0 : 1);
-	if (waitpid(pid, &status, 0) != pid || status != 0)
-		e2e_skip("no namespaces of one's own here (CAP_SYS_ADMIN is needed)");
+	namespaces_need();
 	e2e_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

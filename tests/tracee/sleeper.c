@@ -5,10 +5,14 @@
  *
  *   sleeper            runs the runtime on the main thread
  *   sleeper --thread   runs it on another thread, and the main thread exits
+ *
+ * SIGUSR1 makes it exec itself, SIGUSR2 another program.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <grt/grt.h>
 
@@ -24,6 +28,15 @@ static int main_fn(void *arg)
 	return 0;
 }
 
+static void on_exec(int sig)
+{
+	if (sig == SIGUSR1)
+		execl("/proc/self/exe", "sleeper", NULL);
+	else
+		execl("/bin/sleep", "sleep", "1000", NULL);
+	_exit(1);
+}
+
 static void *run(void *arg)
 {
 	grt_run(main_fn, arg);
@@ -33,7 +46,13 @@ static void *run(void *arg)
 int main(int argc, char **argv)
 {
 	pthread_t thread;
+	sigset_t none;
 
+	/* The signal that made us exec is still blocked after it. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGUSR1, on_exec);
+	signal(SIGUSR2, on_exec);
 	if (argc < 2 || strcmp(argv[1], "--thread"))
 		return grt_run(main_fn, NULL);
 	if (pthread_create(&thread, NULL, run, NULL))

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gotrace attached to a target, while things happen to both: the target dies, execs, is stopped, has
+ * lost its main thread or its file; gotrace is one of three, is killed, loses its reader, has few
+ * rights. What gotrace leaves behind is read from the target's own memory, by `gotrace probes`.
+ */
+#define _GNU_SOURCE
+#include "rights.h"
+
+enum { FINE = 0, NO_TARGET = 4 };
+
+static struct outcome o;
+
+static struct program sleeper_start(e2e_setup_fn setup, const char *arg)
+{
+	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), (char *)arg, NULL };
+	struct program p = program_start(argv, setup);
+
+	program_expect(&p, "ready");
+	return p;
+}
+
+/* gotrace threads PID --json, attached when this returns. */
+static struct program gotrace_attach(pid_t target, const char *more)
+{
+	char pid[16], *argv[] = { (char *)getenv("GOTRACE"), "threads", pid, "--json", "-i", "50ms",
+				  (char *)more, NULL };
+	struct program p;
+
+	snprintf(pid, sizeof(pid), "%d", target);
+	p = program_start(argv, NULL);
+	program_expect(&p, "{\"type\":\"begin\"");
+	return p;
+}
+
+/* The number behind a key, -1 if the text has no such key with a number. */
+static long number(const char *text, const char *key)
+{
+	char want[64], *end;
+	const char *at;
+	long v;
+
+	snprintf(want, sizeof(want), "\"%s\":", key);
+	at = strstr(text, want);
+	if (!at)
+		return -1;
+	v = strtol(at + strlen(want), &end, 10);
+	return end == at + strlen(want) ? -1 : v;
+}
+
+/* How many listen to the probe `retake`, as the target itself sees it, and how many sites are armed. */
+static void listeners(pid_t pid, long *ret_semaphore, long *ret_armed)
+{
+	char text[16], *argv[] = { "gotrace", "probes", "--json", text, NULL };
+	const char *retake;
+
+	snprintf(text, sizeof(text), "%d", pid);
+	gotrace_run(&o, NULL, -1, argv);
+	assert_code(&o, FINE);
+	retake = strstr(o.out, "\"name\":\"retake\"");
+	assert_non_null(retake);
+	*ret_semaphore = number(retake, "semaphore");
+	*ret_armed = number(o.out, "armed");
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Waits until so many listen; the kernel lets go of what was killed in its own time. */
+static void expect_listeners(pid_t pid, long want)
+{
+	int64_t until = now_ms() + E2E_WAIT_MS;
+	long semaphore, armed;
+
+	do {
+		listeners(pid, &semaphore, &armed);
+		if (semaphore == want && (armed > 0) == (want > 0))
+			return;
+		sched_yield();
+	} while (now_ms() < until);
+	fail_msg("%ld listen and %ld are armed, want %ld", semaphore, armed, want);
+}
+
+static int gotrace_end(struct program *p, int sig)
+{
+	int code;
+
+	kill(p->pid, sig);
+	code = e2e_wait(p->pid);
+	close(p->out);
+	return code;
+}
+
+static bool has_probes(void)
+{
+	static int known = -1;
+
+	if (known < 0) {
+		gotrace_on(&o, NULL, "doctor", NULL);
+		known = strstr(o.out, "yes  probes by one uprobe_multi link") != NULL;
+		if (!known)
+			print_message("no uprobe_multi on this kernel\n");
+	}
+	return known;
+}
+
+static void test_three_come_and_go_in_another_order(void **state)
+{
+	struct program target = sleeper_start(NULL, NULL), a, b, c;
+
+	(void)state;
+	if (!has_probes())
+		return;
+	expect_listeners(target.pid, 0);
+	a = gotrace_attach(target.pid, NULL);
+	expect_listeners(target.pid, 1);
+	b = gotrace_attach(target.pid, NULL);
+	expect_listeners(target.pid, 2);
+	c = gotrace_attach(target.pid, NULL);
+	expect_listeners(target.pid, 3);
+
+	assert_int_equal(gotrace_end(&b, SIGINT), FINE);
+	expect_listeners(target.pid, 2);
+	assert_int_equal(gotrace_end(&a, SIGKILL), -SIGKILL);
+	expect_listeners(target.pid, 1);
+	assert_int_equal(gotrace_end(&c, SIGTERM), FINE);
+	expect_listeners(target.pid, 0);
+
+	assert_true(program_lives(&target));
+	program_stop(&target);
+}
+
+static void test_target_dies(void **state)
+{
+	struct program target = sleeper_start(NULL, NULL), g = gotrace_attach(target.pid, NULL);
+
+	(void)state;
+	program_stop(&target);
+
+	program_expect(&g, "{\"type\":\"end\"");
+	assert_says(g.line, "\"why\":\"exited\"");
+	assert_int_equal(e2e_wait(g.pid), FINE);
+	close(g.out);
+}
+
+static void test_target_execs_itself(void **state)
+{
+	struct program target = sleeper_start(NULL, NULL), g = gotrace_attach(target.pid, NULL);
+
+	(void)state;
+	kill(target.pid, SIGUSR1);
+	program_expect(&target, "ready");
+
+	/* The old image ends, and the new one is attached. */
+	program_expect(&g, "{\"type\":\"end\"");
+	program_expect(&g, "{\"type\":\"begin\"");
+	program_expect(&g, "{\"type\":\"tick\"");
+	assert_int_equal(gotrace_end(&g, SIGINT), FINE);
+	program_stop(&target);
+}
+
+static void test_target_execs_another_program(void **state)
+{
+	struct program target = sleeper_start(NULL, NULL), g = gotrace_attach(target.pid, NULL);
+
+	(void)state;
+	kill(target.pid, SIGUSR2);
+
+	program_expect(&g, "{\"type\":\"end\"");
+	assert_int_equal(e2e_wait(g.pid), NO_TARGET);
+	close(g.out);
+	program_stop(&target);
+}
+
+static void test_reader_goes_away(void **state)
+{
+	struct program target = sleeper_start(NULL, NULL), g = gotrace_attach(target.pid, NULL);
+
+	(void)state;
+	close(g.out);
+	e2e_wait(g.pid);
+
+	if (has_probes())
+		expect_listeners(target.pid, 0);
+	assert_true(program_lives(&target));
+	program_stop(&target);
+}
+
+static size_t tasks(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	return stat(path, &st) == 0 ? st.st_nlink - 2 : 0;
+}
+
+/* One row; what it says must add up to the threads of the process, which are still by now. */
+static void once(e2e_setup_fn setup, pid_t pid, long want_level)
+{
+	char text[16], *argv[] = { "gotrace", "threads", "--json", "--once", text, NULL };
+	const char *tick;
+
+	snprintf(text, sizeof(text), "%d", pid);
+	gotrace_run(&o, setup, -1, argv);
+
+	assert_code(&o, FINE);
+	tick = strstr(o.out, "{\"type\":\"tick\"");
+	assert_non_null(tick);
+	assert_int_equal(number(tick, "threads"), tasks(pid));
+	assert_int_equal(number(o.out, "level"), want_level);
+	if (want_level > 0)
+		assert_int_equal(number(o.out, "armed"), number(o.out, "wanted"));
+	assert_says(o.out, "\"lost\":0");
+}
+
+static long full_level(void)
+{
+	return has_probes() ? 1 : 0;
+}
+
+static void test_stopped_target_is_read(void **state)
+{
+	struct program target = sleeper_start(NULL, NULL);
+	int status;
+
+	(void)state;
+	kill(target.pid, SIGSTOP);
+	waitpid(target.pid, &status, WUNTRACED);
+
+	once(NULL, target.pid, full_level());
+
+	assert_true(WIFSTOPPED(status) && program_lives(&target));
+	program_stop(&target);
+}
+
+static void test_target_without_its_main_thread(void **state)
+{
+	struct program target = sleeper_start(NULL, "--thread");
+
+	(void)state;
+	once(NULL, target.pid, full_level());
+	program_stop(&target);
+}
+
+static void test_replaced_program_is_the_one_that_runs(void **state)
+{
+	char *argv[] = { "./target", NULL };
+	struct program old, new;
+
+	(void)state;
+	file_copy(e2e_path("TRACEE_DIR", "sleeper"), "target");
+	old = program_start(argv, NULL);
+	program_expect(&old, "ready");
+	file_copy(e2e_path("TRACEE_DIR", "sleeper"), "newer");
+	assert_int_equal(rename("newer", "target"), 0);
+	new = program_start(argv, NULL);
+	program_expect(&new, "ready");
+
+	once(NULL, old.pid, full_level());
+	assert_says(o.out, "replaced on disk");
+	once(NULL, new.pid, full_level());
+	assert_null(strstr(o.out, "replaced on disk"));
+
+	program_stop(&old);
+	program_stop(&new);
+	unlink("target");
+}
+
+static void test_no_rights_but_the_users_own(void **state)
+{
+	struct program target = sleeper_start(e2e_as_nobody, NULL);
+
+	(void)state;
+	once(e2e_as_nobody, target.pid, 0);
+
+	assert_null(strstr(o.out, "\"why_not_higher\":null"));
+	program_stop(&target);
+}
+
+static void test_two_capabilities_suffice(void **state)
+{
+	struct program target = sleeper_start(e2e_as_nobody, NULL);
+
+	(void)state;
+	if (has_probes())
+		once(as_nobody_with_bpf, target.pid, 1);
+	program_stop(&target);
+}
+
+static void test_target_in_another_namespace(void **state)
+{
+	struct program p = sleeper_start(namespaces_own, NULL);
+
+	(void)state;
+	once(NULL, child_of(p.pid), full_level());
+	/* Each thread was matched with its M, although the program knows other numbers. */
+	assert_int_equal(number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
+	program_stop(&p);
+}
+
+static void test_gotrace_and_target_in_one_namespace(void **state)
+{
+	long level = full_level();
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		struct program p;
+
+		if (!namespaces_own())
+			_exit(1);
+		p = sleeper_start(NULL, NULL);
+		once(NULL, p.pid, level);
+		assert_int_equal(number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_three_come_and_go_in_another_order),
+		cmocka_unit_test(test_target_dies),
+		cmocka_unit_test(test_target_execs_itself),
+		cmocka_unit_test(test_target_execs_another_program),
+		cmocka_unit_test(test_reader_goes_away),
+		cmocka_unit_test(test_stopped_target_is_read),
+		cmocka_unit_test(test_target_without_its_main_thread),
+		cmocka_unit_test(test_replaced_program_is_the_one_that_runs),
+		cmocka_unit_test(test_no_rights_but_the_users_own),
+		cmocka_unit_test(test_two_capabilities_suffice),
+		cmocka_unit_test(test_target_in_another_namespace),
+		cmocka_unit_test(test_gotrace_and_target_in_one_namespace),
+	};
+
+	namespaces_need();
+	e2e_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
