@@ -157,13 +157,18 @@ static void put_handoff_times(char *buf, size_t bytes, const struct hist *h)
 
 static void totals(struct view *v, const struct model *m, const struct view_end *e)
 {
+	static const char *const why[] = {
+		[VIEW_EXITED] = "the target exited",
+		[VIEW_REPLACED] = "the target replaced its image",
+		[VIEW_SIGNAL] = "interrupted",
+	};
 	const struct model_rates *r = model_totals(m);
 	unsigned int columns = table_of(v)->columns.screen;
 	char took[FMT_BYTES], line[LINE_BYTES], times[128];
 
 	fmt_duration(took, e->observed_ns);
 	if (e->why != VIEW_ASKED)
-		fprintf(v->out, "%s after %s\n", view_why_word(e->why), took);
+		fprintf(v->out, "%s after %s\n", why[e->why], took);
 	if (v->head.armed) {
 		put_handoff_times(times, sizeof(times), &r->handoff_ns);
 		snprintf(line, sizeof(line),

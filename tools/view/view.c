@@ -26,8 +26,8 @@ const char *view_why_word(enum view_why w)
 {
 	static const char *const word[] = {
 		[VIEW_ASKED] = "asked",
-		[VIEW_EXITED] = "target exited",
-		[VIEW_REPLACED] = "target replaced its image",
+		[VIEW_EXITED] = "exited",
+		[VIEW_REPLACED] = "replaced",
 		[VIEW_SIGNAL] = "interrupted",
 	};
 
