@@ -58,12 +58,12 @@ static void print_goroutines(void)
 
 void mset_check_deadlock(void)
 {
-	i64 run = mset_count() - sched.nmidle - sched.nmidlelocked - sched.nmsys;
+	i64 run = mset_count() - (i64)sched.nmidle - sched.nmidlelocked - sched.nmsys;
 
 	if (run > 0 || __atomic_load_n(&sched.has_foreign_caller, __ATOMIC_RELAXED) ||
 	    __atomic_load_n(&sched.main_done, __ATOMIC_RELAXED))
 		return;
-	MUST(run == 0, "checkdead: inconsistent counts: M made %ld freed %ld idle %u locked %u",
+	MUST(run == 0, "checkdead: inconsistent counts: M made %ld freed %ld idle %u locked %d",
 	     (long)sched.mnext, (long)sched.nmfreed, sched.nmidle, sched.nmidlelocked);
 	if (count_waiting() != 0 && pset_first_timer() != 0)
 		return;

@@ -253,7 +253,7 @@ void mset_template_start(void)
 void mset_pretend_running(i32 n)
 {
 	lock_acquire(&sched.lock);
-	sched.nmidlelocked = (u32)((i32)sched.nmidlelocked - n);
+	sched.nmidlelocked -= n;
 	if (n < 0)
 		mset_check_deadlock();
 	lock_release(&sched.lock);

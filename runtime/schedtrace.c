@@ -175,7 +175,7 @@ static void print(i64 now_ns, bool detail)
 		flush();
 		return;
 	}
-	put(" gcwaiting=false nmidlelocked=%u stopwait=0 sysmonwait=%s\n", sched.nmidlelocked,
+	put(" gcwaiting=false nmidlelocked=%d stopwait=0 sysmonwait=%s\n", sched.nmidlelocked,
 	    sched.sysmonwait ? "true" : "false");
 	for (u32 i = 0; i < sched.gomaxprocs; i++)
 		print_p(allp[i]);
@@ -199,6 +199,8 @@ void schedtrace_tick(i64 now_ns)
 
 void sched_dump(void)
 {
+	if (trace.first_ns == 0)
+		trace.first_ns = sched.start_ns;
 	if (allp && allm)
 		print(clock_ns(), true);
 }

@@ -5,6 +5,21 @@
 #include "fatal.h"
 #include "probes.h"
 
+__attribute__((noreturn, cold)) static void status_bad(const struct g *g, u32 old, int from, int to)
+{
+	throw_("G%lu: status is %u, not %d, on the way to %d", (unsigned long)g->goid, old, from, to);
+}
+
+/* For the owner of the G. The release pairs with the acquire of whoever takes it from a queue. */
+static inline void status_set(struct g *g, enum grt_g_status from, enum grt_g_status to)
+{
+	u32 old = __atomic_load_n(&g->status, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(old != (u32)from, 0))
+		status_bad(g, old, from, to);
+	__atomic_store_n(&g->status, to, __ATOMIC_RELEASE);
+}
+
 static void status_cas(struct g *g, enum grt_g_status from, enum grt_g_status to)
 {
 	u32 old = from;
@@ -12,8 +27,7 @@ static void status_cas(struct g *g, enum grt_g_status from, enum grt_g_status to
 	if (__builtin_expect(!__atomic_compare_exchange_n(&g->status, &old, to, false,
 							  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED),
 			     0))
-		throw_("G%lu: status is %u, not %d, on the way to %d", (unsigned long)g->goid, old,
-		       from, to);
+		status_bad(g, old, from, to);
 }
 
 /* Before the status changes: from then on another M may run it. */
@@ -25,21 +39,21 @@ static void detach(struct m *m, struct g *g)
 
 void g_born(struct g *g)
 {
-	status_cas(g, GRT_G_DEAD, GRT_G_RUNNABLE);
+	status_set(g, GRT_G_DEAD, GRT_G_RUNNABLE);
 }
 
 void g_runs(struct m *m, struct g *g)
 {
 	g->m = m;
 	__atomic_store_n(&m->curg, g, __ATOMIC_RELEASE);
-	status_cas(g, GRT_G_RUNNABLE, GRT_G_RUNNING);
+	status_set(g, GRT_G_RUNNABLE, GRT_G_RUNNING);
 }
 
 void g_parked(struct m *m, struct g *g)
 {
 	PROBE_FIRE(g_park, g->goid, g->waitreason);
 	detach(m, g);
-	status_cas(g, GRT_G_RUNNING, GRT_G_WAITING);
+	status_set(g, GRT_G_RUNNING, GRT_G_WAITING);
 }
 
 void g_readied(struct g *g)
@@ -51,12 +65,12 @@ void g_readied(struct g *g)
 void g_queued(struct m *m, struct g *g)
 {
 	detach(m, g);
-	status_cas(g, GRT_G_RUNNING, GRT_G_RUNNABLE);
+	status_set(g, GRT_G_RUNNING, GRT_G_RUNNABLE);
 }
 
 void g_ended(struct m *m, struct g *g)
 {
 	detach(m, g);
 	g->waitreason = WAIT_NONE;
-	status_cas(g, GRT_G_RUNNING, GRT_G_DEAD);
+	status_set(g, GRT_G_RUNNING, GRT_G_DEAD);
 }

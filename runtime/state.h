@@ -6,9 +6,10 @@
  *   runnable -> running   g_runs        waiting -> runnable   g_readied
  *   running -> runnable   g_queued      running -> dead       g_ended
  *
- * "In a syscall" is no status: a G is in a call iff it runs and its M's call word has IN. Each
- * transition is a CAS; finding another status than expected ends the process: a G that is not waiting
- * and is made ready, say, was readied twice (I8).
+ * "In a syscall" is no status: a G is in a call iff it runs and its M's call word has IN. Whoever makes
+ * a transition owns the G, so that a store does; only making ready is a CAS, for there two may believe
+ * that they do, and the second must not be missed (I8). Finding another status than expected ends the
+ * process.
  */
 #ifndef GRT_STATE_H
 #define GRT_STATE_H

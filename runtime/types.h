@@ -193,7 +193,7 @@ struct sched {
 	struct m *midle;      /* S  LIFO; tail is the longest idle */
 	struct m *midle_tail; /* S */
 	u32 nmidle;       /* S  read racily by traces */
-	u32 nmidlelocked; /* S */
+	i32 nmidlelocked; /* S  goes below 0 while an M is on its way: mset_pretend_running */
 	i64 mnext;        /* S  ids given out so far */
 	i64 nmfreed;      /* S */
 	i64 nmsys;        /* S */
