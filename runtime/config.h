@@ -39,6 +39,8 @@
 #define GFREE_LOCAL 64                /* dead Gs kept by a P; half is given away beyond */
 #define GOID_BATCH 16
 
+#define LOCK_SPINS 40 /* about 1 us */
+
 #define STEAL_TRIES 4
 #define STEAL_RUNNEXT_NS 3000 /* patience before a running P's runnext is taken */
 #define NETPOLL_FAIR_NS 1000000 /* a busy P looks at the network when nobody has for so long */

@@ -26,6 +26,10 @@ void lock_acquire(struct lock *l);
 void lock_release(struct lock *l);
 bool lock_is_held(const struct lock *l); /* debug builds: by this thread; else: by anybody */
 
+/* The same on a bare word that is 0 when free, without a rank: for locks inside user objects. */
+void lock_word_acquire(u32 *word);
+void lock_word_release(u32 *word);
+
 /* note: clear, then one sleep and one wake in any order. A second wake before a clear is fatal. */
 void note_clear(struct note *n);
 void note_wake(struct note *n);
