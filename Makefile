@@ -1,0 +1,158 @@
+# libgrt, gotrace and the assertion library.
+#
+#   make            libgrt.{a,so}, the examples, gotrace           O=DIR   build elsewhere
+#   make demo       install what is missing, build, watch a process  V=1   show the commands
+#   make check      install, build, run every test                 SAN=   address | thread | debug | stress
+#   make bench      measure, beside Go                             PREFIX=/usr/local DESTDIR=
+#
+# Every object depends on the headers that the compiler saw (-MMD), also for BPF.
+
+O       ?= build
+PREFIX  ?= /usr/local
+VERSION := 0.1
+SAN     ?=
+V       ?=
+
+CC      := gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
+
+CFLAGS  ?= -O2 -g
+WARN    := -Wall -Wextra
+BASE    := -std=gnu11 -D_GNU_SOURCE $(WARN) -fno-omit-frame-pointer -MMD -MP
+SAN_address := -fsanitize=address -DGRT_DEBUG
+SAN_thread  := -fsanitize=thread -DGRT_FENCED
+SAN_debug   := -DGRT_DEBUG
+SAN_stress  := -DGRT_DEBUG -DGRT_STRESS
+BASE    += $(SAN_$(SAN))
+LINK_SAN := $(filter -fsanitize=%,$(SAN_$(SAN)))
+
+ifeq ($(V),)
+Q   := @
+say  = @printf '  %-7s %s\n' $(1) '$(patsubst $(O)/%,%,$@)'
+else
+say  = @:
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+
+all: lib gotrace examples
+lib: $(O)/libgrt.a $(O)/libgrt.so $(O)/grt.pc
+gotrace: $(O)/gotrace
+
+# --- lists: the files that are there -------------------------------------------------------------
+
+RT_SRC   := $(wildcard runtime/*.c) runtime/context_amd64.S
+RT_OBJ   := $(patsubst %,$(O)/%.o,$(basename $(RT_SRC)))
+TOOL_SRC := $(wildcard tools/*.c tools/target/*.c tools/source/*.c tools/model/*.c tools/view/*.c tools/cmd/*.c)
+TOOL_OBJ := $(TOOL_SRC:%.c=$(O)/%.o)
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+SKEL     := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
+EXAMPLES := $(patsubst runtime/%.c,$(O)/%,$(wildcard runtime/examples/*.c))
+TOOL_LIBS := -lbpf -lelf -lz
+
+examples: $(EXAMPLES)
+
+# --- runtime --------------------------------------------------------------------------------------
+
+RT_FLAGS := $(BASE) -fvisibility=hidden -fPIC -ftls-model=initial-exec -pthread -Iruntime/include
+
+$(O)/runtime/%.o: runtime/%.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(RT_FLAGS) $(CFLAGS) $(if $(filter errno layout_note,$*),-fno-lto) -c -o $@ $<
+
+$(O)/runtime/%.o: runtime/%.S
+	$(call say,AS)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -MMD -MP -c -o $@ $<
+
+# One object with internal names localized: they cannot clash with a program's.
+$(O)/libgrt.a: $(RT_OBJ)
+	$(call say,AR)
+	$(Q)$(LD) -r -o $(O)/libgrt-one.o $(RT_OBJ)
+	$(Q)objcopy --localize-hidden $(O)/libgrt-one.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/libgrt-one.o
+
+# The names in the map are those that the public headers declare, or the build ends here.
+$(O)/libgrt.so: $(RT_OBJ) runtime/grt.map
+	$(call say,LD)
+	$(Q)$(CC) -shared -pthread $(LINK_SAN) -Wl,-soname,libgrt.so.0 -Wl,--version-script=runtime/grt.map \
+		-Wl,-z,now -o $@ $(RT_OBJ)
+	$(Q)tests/exports.sh $@ runtime/include/grt
+	$(Q)ln -sf libgrt.so $(O)/libgrt.so.0
+
+$(O)/grt.pc: runtime/grt.pc.in Makefile
+	$(call say,GEN)
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
+
+$(O)/examples/%: runtime/examples/%.c $(O)/libgrt.a
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -o $@ $< $(O)/libgrt.a \
+		$(if $(filter http,$*),-lhttp_parser)
+
+# --- BPF and gotrace ------------------------------------------------------------------------------
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -O2 -g $(WARN) -target bpf -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) \
+		-I/usr/include/$(MULTIARCH) -MMD -MP -c -o $@ $<
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call say,SKEL)
+	$(Q)$(BPFTOOL) gen skeleton $< name $* >$@
+
+# The order-only prerequisite is for the first build; afterwards the compiler's lists tell.
+$(O)/tools/%.o: tools/%.c | $(SKEL)
+	$(call say,CC)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -I$(O)/bpf -DGOTRACE_VERSION='"$(VERSION)"' $(CFLAGS) -c -o $@ $<
+
+$(O)/gotrace: $(TOOL_OBJ)
+	$(call say,LD)
+	$(Q)$(CC) $(LINK_SAN) -pthread -o $@ $(TOOL_OBJ) $(TOOL_LIBS)
+
+include tests/tests.mk
+
+# --- packages, demo, installation -----------------------------------------------------------------
+
+BUILD_PACKAGES := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev \
+	systemtap-sdt-dev libhttp-parser-dev libc6-dev
+CHECK_PACKAGES := libcmocka-dev wrk python3-jsonschema clang-format spin iproute2 libcap2-bin binutils
+
+deps:
+	$(Q)tests/packages.sh $(BUILD_PACKAGES)
+deps-check: deps
+	$(Q)tests/packages.sh $(CHECK_PACKAGES)
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh $(O)
+
+# what : mode : where below PREFIX. The one list of install and uninstall.
+INSTALL = $(O)/gotrace:755:bin/gotrace $(O)/libgrt.a:644:lib/libgrt.a \
+	$(O)/libgrt.so:755:lib/libgrt.so.0 $(O)/grt.pc:644:lib/pkgconfig/grt.pc \
+	runtime/trace_abi.h:644:include/grt/trace_abi.h runtime/probes.def:644:include/grt/probes.def \
+	$(foreach h,api errno grt io net run sync trace,runtime/include/grt/$h.h:644:include/grt/$h.h)
+
+install: all
+	$(Q)$(foreach i,$(INSTALL),install -D -m $(word 2,$(subst :, ,$i)) $(word 1,$(subst :, ,$i)) \
+		$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$i)) &&) \
+		ln -sf libgrt.so.0 $(DESTDIR)$(PREFIX)/lib/libgrt.so
+uninstall:
+	$(Q)rm -f $(foreach i,$(INSTALL),$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$i))) \
+		$(DESTDIR)$(PREFIX)/lib/libgrt.so
+
+clean:
+	$(Q)rm -rf $(O)
+
+.PHONY: all lib gotrace examples deps deps-check demo install uninstall clean
+
+-include $(shell [ -d $(O) ] && find $(O) -name '*.d')

@@ -1,0 +1,43 @@
+# tests.mk - how tests are built and run. Included by the Makefile.
+
+# Unit tests of runtime files; all others are of tools.
+RT_UNIT   := context errno lock stack runq timer probes sink layout_note overflow retake take
+UNIT_SRC  := $(wildcard tests/unit/*_test.c)
+SCHED_SRC := $(wildcard tests/sched/*_test.c)
+E2E_SRC   := $(wildcard tests/e2e/*_test.c)
+RT_UNIT_BIN   := $(filter $(RT_UNIT:%=$(O)/tests/unit/%_test),$(UNIT_SRC:%.c=$(O)/%))
+TOOL_UNIT_BIN := $(filter-out $(RT_UNIT_BIN),$(UNIT_SRC:%.c=$(O)/%))
+SCHED_BIN := $(SCHED_SRC:%.c=$(O)/%)
+E2E_BIN   := $(E2E_SRC:%.c=$(O)/%)
+TRACEES   := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/tracee/*.c))
+TEST_LIBS := -lcmocka -lpthread -ldl
+
+$(RT_UNIT_BIN) $(SCHED_BIN): $(O)/%: %.c $(RT_OBJ)
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -ftls-model=initial-exec -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< \
+		$(RT_OBJ) $(TEST_LIBS)
+
+$(TOOL_UNIT_BIN): $(O)/%: %.c $(filter-out %/gotrace.o,$(TOOL_OBJ))
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -I$(O)/bpf $(CFLAGS) -MF $@.d -o $@ $< \
+		$(filter-out %/gotrace.o,$(TOOL_OBJ)) $(TOOL_LIBS) $(TEST_LIBS)
+
+$(E2E_BIN): $(O)/%: %.c | $(SKEL)
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -I$(O)/bpf $(CFLAGS) -MF $@.d -o $@ $< $(TOOL_LIBS) $(TEST_LIBS)
+
+$(O)/tracee/%: tests/tracee/%.c $(O)/libgrt.a
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< $(O)/libgrt.a -ldl
+
+$(O)/run: tests/run.c
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) $(CFLAGS) -MF $@.d -o $@ $<
+
+RUNTIME_TESTS = $(RT_UNIT_BIN) $(SCHED_BIN)
+tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(E2E_BIN) $(TRACEES) $(O)/run
