@@ -21,7 +21,7 @@ MULTIARCH := $(shell gcc -print-multiarch 2>/dev/null)
 
 CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra
-BASE    := -std=gnu11 -D_GNU_SOURCE $(WARN) -fno-omit-frame-pointer -MMD -MP
+BASE    := -std=gnu11 -D_GNU_SOURCE= $(WARN) -fno-omit-frame-pointer -MMD -MP
 SAN_address := -fsanitize=address -DGRT_DEBUG
 SAN_thread  := -fsanitize=thread -DGRT_FENCED
 SAN_debug   := -DGRT_DEBUG
