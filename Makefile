@@ -102,7 +102,7 @@ $(O)/examples/%: runtime/examples/%.c $(O)/libgrt.a
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -O2 -g $(WARN) -target bpf -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) \
+	$(Q)$(CLANG) -O2 -g $(WARN) -Wno-unused-parameter -target bpf -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) \
 		-I/usr/include/$(MULTIARCH) -MMD -MP -c -o $@ $<
 
 $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o

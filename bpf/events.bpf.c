@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * events.bpf.c - what happens between two snapshots: probes of libgrt, and when Ms fall asleep.
+ *
+ * One uprobe program for all sites; the attach cookie says which one it is, and a table that user space
+ * fills before the load says where the arguments are (immediate, or in a register). Every event becomes
+ * one struct grt_rec in a ring buffer that is polled on a tick: waking the reader for each record would
+ * cost the target 2.7 us, so it is woken only when WAKE_BYTES wait. What does not fit is counted.
+ *
+ * sched_switch: when a thread of the target goes to sleep, its M is read; if it is in a call, the time is
+ * kept by M id. The retake of that call carries it (arg 5), so that a hand-off's latency starts where the
+ * thread fell asleep and not where sysmon first looked.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "events.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define WAKE_BYTES (64 << 10)
+#define CALL_IN 1ull
+
+const volatile __u32 target_tgid;    /* in the initial pid namespace */
+const volatile __u32 observer_level; /* depth of the observer's pid namespace */
+const volatile struct probe_spec probes[PROBES_MAX];
+const volatile struct m_offsets m_off;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} ring SEC(".maps");
+
+/* Exact, whatever happens to records. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BPF_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Thread (initial namespace) -> address of its M; from m_start, and from snapshots by user space. LRU:
+ * threads that end while nobody looks must not fill it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64);
+} thread_m SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct m_asleep);
+} asleep SEC(".maps");
+
+static void count(__u32 index)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &index);
+
+	if (value)
+		(*value)++;
+}
+
+static __u32 tid_for_observer(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct upid upid = { 0 };
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+
+	if (observer_level == 0)
+		return (__u32)bpf_get_current_pid_tgid();
+	if (observer_level > BPF_CORE_READ(pid, level))
+		return 0;
+	bpf_core_read(&upid, sizeof(upid), &pid->numbers[observer_level]);
+	return (__u32)upid.nr;
+}
+
+static void send(struct grt_rec *rec)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= WAKE_BYTES)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(&ring, rec, sizeof(*rec), flags) != 0)
+		count(BPF_COUNT_LOST_RING);
+}
+
+static __u64 read_arg(struct pt_regs *ctx, const volatile struct probe_arg_spec *spec)
+{
+	__u32 off = spec->regs_off, shift = spec->shift & 63;
+	__u64 value;
+
+	if (spec->is_imm)
+		return spec->imm;
+	if (off > sizeof(struct pt_regs) - sizeof(value))
+		return 0;
+	if (bpf_probe_read_kernel(&value, sizeof(value), (const char *)ctx + off) != 0)
+		return 0;
+	value <<= shift;
+	return spec->is_signed ? (__u64)((__s64)value >> shift) : value >> shift;
+}
+
+/* m, tid, m_ptr */
+static void note_m_start(const struct grt_rec *rec)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u64 m_ptr = rec->arg[2];
+
+	if (bpf_map_update_elem(&thread_m, &tid, &m_ptr, BPF_ANY) != 0)
+		count(BPF_COUNT_LOST_MAP);
+}
+
+/* p, m, g, in_call_ns, by: add since when the M has been asleep in the call that it lost its P to. */
+static void complete_retake(struct grt_rec *rec)
+{
+	__u64 m = rec->arg[1];
+	struct m_asleep *a = bpf_map_lookup_elem(&asleep, &m);
+
+	if (a)
+		rec->arg[5] = a->since_ns;
+}
+
+SEC("kprobe")
+int on_probe(struct pt_regs *ctx)
+{
+	__u32 index = (__u32)bpf_get_attach_cookie(ctx);
+	const volatile struct probe_spec *spec;
+	struct grt_rec rec = { 0 };
+
+	if (bpf_get_current_pid_tgid() >> 32 != target_tgid || index >= PROBES_MAX)
+		return 0;
+	spec = &probes[index];
+	rec.time_ns = bpf_ktime_get_ns();
+	rec.tid = tid_for_observer();
+	rec.kind = (__u16)spec->kind;
+#pragma unroll
+	for (int i = 0; i < GRT_REC_ARGS; i++)
+		if (i < spec->nargs)
+			rec.arg[i] = read_arg(ctx, &spec->arg[i]);
+	if (rec.kind < PROBES_MAX)
+		count(BPF_COUNT_KIND0 + rec.kind);
+	if (rec.kind == GRT_K_m_start)
+		note_m_start(&rec);
+	else if (rec.kind == GRT_K_retake)
+		complete_retake(&rec);
+	send(&rec);
+	return 0;
+}
+
+/* On the CPU is still the thread that leaves: its memory is the current one. */
+static void note_sleep_in_call(__u32 tid)
+{
+	__u64 *m_ptr = bpf_map_lookup_elem(&thread_m, &tid);
+	struct m_asleep a = { 0 };
+	__u64 id;
+
+	if (!m_ptr)
+		return;
+	if (bpf_probe_read_user(&a.call, sizeof(a.call), (void *)(*m_ptr + m_off.call)) != 0) {
+		count(BPF_COUNT_LOST_MEMORY);
+		return;
+	}
+	if (!(a.call & CALL_IN))
+		return;
+	if (bpf_probe_read_user(&id, sizeof(id), (void *)(*m_ptr + m_off.id)) != 0) {
+		count(BPF_COUNT_LOST_MEMORY);
+		return;
+	}
+	struct m_asleep *old = bpf_map_lookup_elem(&asleep, &id);
+
+	if (old && old->call == a.call)
+		return; /* the call sleeps again: its first sleep counts */
+	a.since_ns = bpf_ktime_get_ns();
+	if (bpf_map_update_elem(&asleep, &id, &a, BPF_ANY) != 0)
+		count(BPF_COUNT_LOST_MAP);
+}
+
+/* prev_state arrives with flag bits: test bits. Bits 0 and 1: interruptible, uninterruptible. */
+#define STATE_ASLEEP 3u
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+	     unsigned int prev_state)
+{
+	if ((__u32)prev->tgid != target_tgid || preempt || !(prev_state & STATE_ASLEEP))
+		return 0;
+	count(BPF_COUNT_SWITCHES);
+	note_sleep_in_call((__u32)prev->pid);
+	return 0;
+}
+
+static void send_kernel_event(__u16 kind, __u64 arg)
+{
+	struct grt_rec rec = { 0 };
+
+	rec.time_ns = bpf_ktime_get_ns();
+	rec.tid = tid_for_observer();
+	rec.kind = kind;
+	rec.arg[0] = arg;
+	send(&rec);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u32 tid = (__u32)task->pid;
+
+	if ((__u32)task->tgid != target_tgid)
+		return 0;
+	bpf_map_delete_elem(&thread_m, &tid);
+	send_kernel_event(GRT_K_THREAD_GONE, tid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, __u32 old_pid)
+{
+	if ((__u32)task->tgid != target_tgid)
+		return 0;
+	send_kernel_event(GRT_K_EXEC, 0);
+	return 0;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * events.h - what the BPF programs and gotrace say to each other: rows of the task iterator, where a
+ * probe's arguments are, counters. Fixed widths, sizes asserted, one copy for both sides. Events
+ * themselves are struct grt_rec of runtime/trace_abi.h.
+ */
+#ifndef GRT_BPF_EVENTS_H
+#define GRT_BPF_EVENTS_H
+
+#include "../runtime/trace_abi.h"
+
+/* One thread, as the iterator saw it. */
+struct task_row {
+	__u32 tid;     /* in the pid namespace of the observer */
+	__u32 ns_tid;  /* in the thread's own, innermost one: what the runtime knows */
+	__u32 tgid;     /* in the initial pid namespace */
+	__u32 init_tid; /* in the initial pid namespace: what BPF maps are keyed by */
+	__u32 reserved;
+	__u32 state;       /* task->__state: 0 runnable or running */
+	__u32 exit_state;
+	__u32 is_on_cpu;   /* executes at this moment */
+	__u64 exec_start_ns; /* scheduler clock: last time it was charged, i.e. ran */
+	__u64 start_ns;      /* CLOCK_BOOTTIME */
+	__s64 nr;            /* system call it is in, -1: none */
+	__u64 args[6];
+	__u64 ip, sp, bp;      /* user registers */
+	__u64 bx, r12, r13, r14, r15;
+};
+_Static_assert(sizeof(struct task_row) == 168, "task_row is an ABI");
+
+/* Where one argument of a probe is, at its site. */
+struct probe_arg_spec {
+	__u32 is_imm;
+	__u32 regs_off; /* byte offset in struct pt_regs */
+	__u32 shift;    /* 64 - bits: sign or zero extend */
+	__u32 is_signed;
+	__u64 imm;
+};
+struct probe_spec {
+	__u32 kind; /* enum grt_kind */
+	__u32 nargs;
+	struct probe_arg_spec arg[GRT_REC_ARGS];
+};
+_Static_assert(sizeof(struct probe_spec) == 8 + 6 * 24, "probe_spec is an ABI");
+
+#define PROBES_MAX 64 /* sites, and kinds below GRT_K_SWITCH_OUT */
+
+/* Where the runtime keeps what sched_switch reads: offsets in an M, widths are 8. */
+struct m_offsets {
+	__u32 call, take, id;
+	__u32 reserved;
+};
+
+/* Per-CPU counters by index; never lost. */
+enum bpf_counter {
+	BPF_COUNT_KIND0 = 0, /* + kind: records of that kind, sent or not */
+	BPF_COUNT_LOST_RING = PROBES_MAX,
+	BPF_COUNT_LOST_MEMORY,
+	BPF_COUNT_LOST_MAP,
+	BPF_COUNT_SWITCHES, /* switches of the target's threads looked at */
+	BPF_COUNTERS
+};
+
+/* An M's last sleep inside a call: by M id. */
+struct m_asleep {
+	__u64 since_ns;
+	__u64 call; /* the call word it belongs to */
+};
+
+#endif

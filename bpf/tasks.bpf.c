@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * tasks.bpf.c - the threads of one process in one pass: iter/task with the process set in the link.
+ * One struct task_row a thread; no event, no probe, and the target pays nothing.
+ *
+ * Before Linux 6.1 the link's pid is ignored and the walk covers the machine: the program filters too.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "events.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+const volatile __u32 target_tgid;     /* as the observer's pid namespace knows it */
+const volatile __u32 observer_level;  /* depth of the observer's pid namespace */
+
+
+static __u32 nr_at_level(struct pid *pid, __u32 level)
+{
+	struct upid upid = { 0 };
+
+	if (!pid || level > BPF_CORE_READ(pid, level))
+		return 0;
+	bpf_core_read(&upid, sizeof(upid), &pid->numbers[level]);
+	return (__u32)upid.nr;
+}
+
+/* The thread group's own pid outlives its first thread. */
+static __u32 tgid_for_observer(struct task_struct *task)
+{
+	return nr_at_level(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]), observer_level);
+}
+
+static void read_registers(struct task_row *row, struct task_struct *task)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+
+	row->nr = (__s64)(__s32)BPF_CORE_READ(regs, orig_ax);
+	row->args[0] = BPF_CORE_READ(regs, di);
+	row->args[1] = BPF_CORE_READ(regs, si);
+	row->args[2] = BPF_CORE_READ(regs, dx);
+	row->args[3] = BPF_CORE_READ(regs, r10);
+	row->args[4] = BPF_CORE_READ(regs, r8);
+	row->args[5] = BPF_CORE_READ(regs, r9);
+	row->ip = BPF_CORE_READ(regs, ip);
+	row->sp = BPF_CORE_READ(regs, sp);
+	row->bp = BPF_CORE_READ(regs, bp);
+	row->bx = BPF_CORE_READ(regs, bx);
+	row->r12 = BPF_CORE_READ(regs, r12);
+	row->r13 = BPF_CORE_READ(regs, r13);
+	row->r14 = BPF_CORE_READ(regs, r14);
+	row->r15 = BPF_CORE_READ(regs, r15);
+}
+
+SEC("iter/task")
+int dump_threads(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task_row row = { 0 };
+	struct pid *pid;
+
+	if (!task || tgid_for_observer(task) != target_tgid)
+		return 0;
+	pid = BPF_CORE_READ(task, thread_pid);
+	row.tgid = task->tgid;
+	row.init_tid = task->pid;
+	row.tid = nr_at_level(pid, observer_level);
+	row.ns_tid = nr_at_level(pid, BPF_CORE_READ(pid, level));
+	row.state = BPF_CORE_READ(task, __state);
+	row.exit_state = task->exit_state;
+	row.is_on_cpu = BPF_CORE_READ(task, on_cpu);
+	row.exec_start_ns = BPF_CORE_READ(task, se.exec_start);
+	row.start_ns = BPF_CORE_READ(task, start_boottime);
+	read_registers(&row, task);
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
