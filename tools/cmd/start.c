@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.c - see start.h.
+ * start.c - see start.h. The hold: a pipe whose one writer is the child, closed by its exec, and of
+ * which we asked to be told by a signal (O_ASYNC). The signal is SIGSTOP, and "we" is the child:
  *
  *	gotrace                            child
- *	writes the go pipe                 reads the go pipe
- *	                                   execs: the exec pipe closes by itself
- *	reads the end of the exec pipe
- *	SIGSTOP, opens the target          runs from the exec until the stop arrives: some 100 us
- *	attaches, SIGCONT                  goes on
+ *	arms the hold, closes the go pipe  reads the go pipe
+ *	                                   execs; in there the kernel closes the hold and sends
+ *SIGSTOP stops before the first instruction of the new program opens the target, attaches SIGCONT
+ *runs
  *
- * The layout is only known after the exec, so what the program does until the stop arrives is not
- * seen: loader and C library, as a rule. How much of the runtime had already started, the first
- * snapshot tells. A runtime in a shared library is mapped by the loader later: then the program
- *runs in steps of STEP_NS between tries.
+ * No ptrace, so a program that looks for debuggers, or is one, works as ever; and nothing is left
+ * behind: the pipe is ours. A runtime in a shared library is mapped by the loader only later: then
+ *the program runs in steps of STEP_NS between tries, and what it did before the attach, the first
+ *snapshot tells.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -45,16 +45,25 @@ static _Noreturn void child_run(char **argv, int go, int report)
 }
 
 /* Until the stop has arrived; false: it ended before. */
-static bool stop(pid_t pid)
+static bool is_stopped_now(pid_t pid)
 {
 	int status;
 
-	if (kill(pid, SIGSTOP) < 0)
-		return false;
 	while (waitpid(pid, &status, WUNTRACED) < 0)
 		if (errno != EINTR)
 			return false;
 	return WIFSTOPPED(status);
+}
+
+/* Let it run for a while. */
+static bool step(pid_t pid)
+{
+	static const struct timespec a_step = { .tv_nsec = STEP_NS };
+
+	if (kill(pid, SIGCONT) < 0)
+		return false;
+	nanosleep(&a_step, NULL);
+	return kill(pid, SIGSTOP) == 0 && is_stopped_now(pid);
 }
 
 void start_release(const struct started *s)
@@ -77,52 +86,77 @@ static int exec_wait(const struct started *s, int report)
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return 0;
+	kill(s->pid, SIGKILL); /* the end of the hold stopped it */
 	waitpid(s->pid, NULL, 0);
 	return n == sizeof(error) ? -error : -EIO;
 }
 
-static int child_start(char **argv, struct started *ret)
+/* The end of the hold sends the child a SIGSTOP. */
+static int hold_arm(int hold, pid_t pid)
 {
-	int go[2], report[2], rc;
-
-	if (pipe2(go, O_CLOEXEC) < 0)
+	if (fcntl(hold, F_SETOWN, pid) < 0 || fcntl(hold, F_SETSIG, SIGSTOP) < 0 ||
+	    fcntl(hold, F_SETFL, O_ASYNC | O_NONBLOCK) < 0)
 		return -errno;
-	if (pipe2(report, O_CLOEXEC) < 0) {
-		rc = -errno;
-		close(go[0]);
-		close(go[1]);
-		return rc;
-	}
+	return 0;
+}
+
+enum { GO, REPORT, HOLD, PIPES };
+
+/* pipes[i][0] is what is read. */
+static int child_start(char **argv, int pipes[PIPES][2], struct started *ret)
+{
+	int rc;
+
 	ret->pid = fork();
 	if (ret->pid == 0) {
-		close(go[1]);
-		close(report[0]);
-		child_run(argv, go[0], report[1]);
+		close(pipes[GO][1]);
+		close(pipes[REPORT][0]);
+		close(pipes[HOLD][0]);
+		child_run(argv, pipes[GO][0], pipes[REPORT][1]);
 	}
-	rc = ret->pid < 0 ? -errno : 0;
-	close(go[0]);
-	close(report[1]);
-	close(go[1]); /* its end is the word to go */
+	if (ret->pid < 0)
+		return -errno;
+	close(pipes[REPORT][1]);
+	close(pipes[HOLD][1]);
+	pipes[REPORT][1] = pipes[HOLD][1] = -1;
+	rc = hold_arm(pipes[HOLD][0], ret->pid);
+	if (rc < 0) {
+		kill(ret->pid, SIGKILL);
+		waitpid(ret->pid, NULL, 0);
+		return rc;
+	}
+	close(pipes[GO][1]); /* its end is the word to go */
+	pipes[GO][1] = -1;
+	return exec_wait(ret, pipes[REPORT][0]);
+}
+
+static int start_held(char **argv, struct started *ret)
+{
+	int pipes[PIPES][2] = { { -1, -1 }, { -1, -1 }, { -1, -1 } }, rc = 0;
+
+	for (int i = 0; rc == 0 && i < PIPES; i++)
+		rc = pipe2(pipes[i], O_CLOEXEC) < 0 ? -errno : 0;
 	if (rc == 0)
-		rc = exec_wait(ret, report[0]);
-	close(report[0]);
+		rc = child_start(argv, pipes, ret);
+	for (int i = 0; i < PIPES; i++)
+		for (int k = 0; k < 2; k++)
+			if (pipes[i][k] >= 0)
+				close(pipes[i][k]);
 	return rc;
 }
 
 /* Stopped and opened; NULL: it ended, or no runtime has shown up. */
 static struct target *open_when_ready(const struct started *s, int *ret_code)
 {
-	static const struct timespec step = { .tv_nsec = STEP_NS };
+	bool is_there = is_stopped_now(s->pid);
 	struct target *t = NULL;
 
-	for (int i = 0; !t && i < TRIES && stop(s->pid); i++) {
+	for (int i = 0; is_there && !t && i < TRIES; i++) {
+		if (i > 0)
+			is_there = step(s->pid);
 		diag_quiet(true);
 		t = target_open(s->pid, ret_code);
 		diag_quiet(false);
-		if (!t) {
-			start_release(s);
-			nanosleep(&step, NULL);
-		}
 	}
 	return t;
 }
@@ -130,7 +164,7 @@ static struct target *open_when_ready(const struct started *s, int *ret_code)
 struct target *start_command(char **argv, struct started *ret, int *ret_code)
 {
 	struct target *t;
-	int rc = child_start(argv, ret);
+	int rc = start_held(argv, ret);
 
 	if (rc < 0) {
 		*ret_code =

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * start.h - a command that is started to be studied. It waits on a pipe, execs, and is stopped as
- * soon as the exec is seen: no ptrace, so that whatever it does with debuggers works as ever.
+ * start.h - a command that is started to be studied: it is stopped by its own exec, before the
+ * first instruction of the new program, without ptrace.
  */
 #ifndef GOTRACE_START_H
 #define GOTRACE_START_H
