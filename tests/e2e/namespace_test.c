@@ -120,52 +120,28 @@ static void test_file_that_only_the_target_sees(void **state)
 	program_stop(&p);
 }
 
-/* Runs in a child that is pid 1 of its own namespaces; the exit code is the verdict. */
-static int inside(void (*body)(void))
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		if (!namespaces_own())
-			_exit(126);
-		body();
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-static void body_same_namespace(void)
-{
-	struct program p = sleeper_start(NULL);
-
-	gotrace_pid(&o, NULL, "probes", p.pid);
-	if (o.code != 0 || !strstr(o.out, "25 of 25 probes, 0 armed")) {
-		print_error("exit code %d\n%s%s", o.code, o.out, o.err);
-		_exit(1);
-	}
-	program_stop(&p);
-}
-
 static void test_gotrace_and_target_in_one_namespace(void **state)
 {
-	(void)state;
-	assert_int_equal(inside(body_same_namespace), 0);
-}
+	struct program p = sleeper_start(namespaces_own);
 
-/* A pid namespace with the /proc of another one: numbers there are not ours. */
-static void body_wrong_proc(void)
-{
-	umount2("/proc", MNT_DETACH);
-	gotrace_pid(&o, NULL, "probes", 1);
-	_exit(o.code == SYSTEM && strstr(o.err, "/proc is not that of this pid namespace") ? 0 : 1);
+	(void)state;
+	namespaces_of = child_of(p.pid);
+
+	/* In there the target is pid 1. */
+	gotrace_pid(&o, namespaces_join, "probes", 1);
+
+	assert_code(&o, 0);
+	assert_says(o.out, "pid 1 (sleeper): 25 of 25 probes, 0 armed");
+	program_stop(&p);
 }
 
 static void test_proc_of_another_namespace(void **state)
 {
 	(void)state;
-	assert_int_equal(inside(body_wrong_proc), 0);
+	gotrace_pid(&o, namespaces_own_without_proc, "probes", 1);
+
+	assert_code(&o, SYSTEM);
+	assert_says(o.err, "/proc is not that of this pid namespace");
 }
 
 static void test_doctor_says_which_level(void **state)

@@ -16,14 +16,13 @@ static inline bool mounts_own(void)
 	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
 }
 
-/* New pid and mount namespaces with a /proc of their own; goes on as pid 1 in there. */
-static inline bool namespaces_own(void)
+/* Goes on in a new child, and ends as that does: a new pid namespace holds children only. */
+static inline bool child_go_on(void)
 {
 	int status;
 	pid_t pid;
 
-	if (!mounts_own() || unshare(CLONE_NEWPID))
-		return false;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pid = fork();
 	if (pid > 0) {
 		close_range(3, ~0u, 0); /* we never exec: let go of what waits for that */
@@ -31,7 +30,36 @@ static inline bool namespaces_own(void)
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pid == 0 && mount("proc", "/proc", "proc", 0, NULL) == 0;
+	return pid == 0;
+}
+
+/* New pid and mount namespaces with a /proc of their own; goes on as pid 1 in there. */
+static inline bool namespaces_own(void)
+{
+	return mounts_own() && unshare(CLONE_NEWPID) == 0 && child_go_on() &&
+	       mount("proc", "/proc", "proc", 0, NULL) == 0;
+}
+
+/* The same pid namespace, and a /proc that is not of it. */
+static inline bool namespaces_own_without_proc(void)
+{
+	return namespaces_own() && umount2("/proc", MNT_DETACH) == 0;
+}
+
+/* Into the pid and mount namespaces of this process. */
+static pid_t namespaces_of;
+static inline bool namespaces_join(void)
+{
+	static const char *const kind[] = { "pid", "mnt" };
+	int fd[2];
+
+	for (int i = 0; i < 2; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", namespaces_of, kind[i]);
+		fd[i] = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	return setns(fd[0], 0) == 0 && setns(fd[1], 0) == 0 && child_go_on();
 }
 
 /* Call first: skips where namespaces cannot be made. */

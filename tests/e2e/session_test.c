@@ -200,8 +200,11 @@ static size_t tasks(pid_t pid)
 	return stat(path, &st) == 0 ? st.st_nlink - 2 : 0;
 }
 
-/* One row; what it says must add up to the threads of the process, which are still by now. */
-static void once(e2e_setup_fn setup, pid_t pid, long want_level)
+/*
+ * One row, of a target that gotrace knows as pid; what it says must add up to the target's threads,
+ * which come and go no more.
+ */
+static void once(e2e_setup_fn setup, pid_t target, pid_t pid, long want_level)
 {
 	char text[16], *argv[] = { "gotrace", "threads", "--json", "--once", text, NULL };
 	const char *tick;
@@ -212,7 +215,7 @@ static void once(e2e_setup_fn setup, pid_t pid, long want_level)
 	assert_code(&o, FINE);
 	tick = strstr(o.out, "{\"type\":\"tick\"");
 	assert_non_null(tick);
-	assert_int_equal(number(tick, "threads"), tasks(pid));
+	assert_int_equal(number(tick, "threads"), tasks(target));
 	assert_int_equal(number(o.out, "level"), want_level);
 	if (want_level > 0)
 		assert_int_equal(number(o.out, "armed"), number(o.out, "wanted"));
@@ -233,7 +236,7 @@ static void test_stopped_target_is_read(void **state)
 	kill(target.pid, SIGSTOP);
 	waitpid(target.pid, &status, WUNTRACED);
 
-	once(NULL, target.pid, full_level());
+	once(NULL, target.pid, target.pid, full_level());
 
 	assert_true(WIFSTOPPED(status) && program_lives(&target));
 	program_stop(&target);
@@ -244,7 +247,7 @@ static void test_target_without_its_main_thread(void **state)
 	struct program target = sleeper_start(NULL, "--thread");
 
 	(void)state;
-	once(NULL, target.pid, full_level());
+	once(NULL, target.pid, target.pid, full_level());
 	program_stop(&target);
 }
 
@@ -262,9 +265,9 @@ static void test_replaced_program_is_the_one_that_runs(void **state)
 	new = program_start(argv, NULL);
 	program_expect(&new, "ready");
 
-	once(NULL, old.pid, full_level());
+	once(NULL, old.pid, old.pid, full_level());
 	assert_says(o.out, "replaced on disk");
-	once(NULL, new.pid, full_level());
+	once(NULL, new.pid, new.pid, full_level());
 	assert_null(strstr(o.out, "replaced on disk"));
 
 	program_stop(&old);
@@ -277,7 +280,7 @@ static void test_no_rights_but_the_users_own(void **state)
 	struct program target = sleeper_start(e2e_as_nobody, NULL);
 
 	(void)state;
-	once(e2e_as_nobody, target.pid, 0);
+	once(e2e_as_nobody, target.pid, target.pid, 0);
 
 	assert_null(strstr(o.out, "\"why_not_higher\":null"));
 	program_stop(&target);
@@ -289,16 +292,17 @@ static void test_two_capabilities_suffice(void **state)
 
 	(void)state;
 	if (has_probes())
-		once(as_nobody_with_bpf, target.pid, 1);
+		once(as_nobody_with_bpf, target.pid, target.pid, 1);
 	program_stop(&target);
 }
 
 static void test_target_in_another_namespace(void **state)
 {
 	struct program p = sleeper_start(namespaces_own, NULL);
+	pid_t pid = child_of(p.pid);
 
 	(void)state;
-	once(NULL, child_of(p.pid), full_level());
+	once(NULL, pid, pid, full_level());
 	/* Each thread was matched with its M, although the program knows other numbers. */
 	assert_int_equal(number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
 	program_stop(&p);
@@ -306,23 +310,16 @@ static void test_target_in_another_namespace(void **state)
 
 static void test_gotrace_and_target_in_one_namespace(void **state)
 {
-	long level = full_level();
-	pid_t pid = fork();
-	int status;
+	struct program p = sleeper_start(namespaces_own, NULL);
 
 	(void)state;
-	if (pid == 0) {
-		struct program p;
+	namespaces_of = child_of(p.pid);
 
-		if (!namespaces_own())
-			_exit(1);
-		p = sleeper_start(NULL, NULL);
-		once(NULL, p.pid, level);
-		assert_int_equal(number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
-		_exit(0);
-	}
-	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
+	/* In there the target is pid 1. */
+	once(namespaces_join, namespaces_of, 1, full_level());
+
+	assert_int_equal(number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
+	program_stop(&p);
 }
 
 int main(void)
