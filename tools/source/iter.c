@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * iter.c - threads through bpf/tasks.bpf.c: one pass, one record a thread, read in large pieces.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../bpf/events.h"
+#include "tasks.skel.h"
+#include "threads.h"
+
+#define PIECE_ROWS 384 /* about 64 KiB */
+
+struct threads_iter {
+	struct tasks *skel;
+	struct bpf_link *link;
+	int64_t offset_ns;
+	uint32_t init_tgid, observer_level;
+	struct task_row buf[PIECE_ROWS];
+};
+
+static char state_letter(const struct task_row *r)
+{
+	/* Flags may be set besides: bits are tested, from the strongest. */
+	if (r->exit_state & 0x20)
+		return 'Z';
+	if (r->exit_state & 0x10)
+		return 'X';
+	if (r->state & 0x8)
+		return 't';
+	if (r->state & 0x4)
+		return 'T';
+	if ((r->state & 0x402) == 0x402)
+		return 'I';
+	if (r->state & 0x2)
+		return 'D';
+	if (r->state & 0x1)
+		return 'S';
+	return r->state & 0x40 ? 'P' : 'R';
+}
+
+struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
+{
+	union bpf_iter_link_info info = { .task = { .pid = (uint32_t)t->pid } };
+	struct bpf_iter_attach_opts opts = { .sz = sizeof(opts), .link_info = &info,
+					     .link_info_len = sizeof(info) };
+	struct threads_iter *it = calloc(1, sizeof(*it));
+
+	*ret_error = -ENOMEM;
+	if (!it)
+		return NULL;
+	it->skel = tasks__open();
+	if (it->skel) {
+		it->skel->rodata->target_tgid = (uint32_t)t->pid;
+		*ret_error = tasks__load(it->skel);
+	} else {
+		*ret_error = -errno;
+	}
+	if (*ret_error == 0) {
+		it->link = bpf_program__attach_iter(it->skel->progs.dump_threads, &opts);
+		*ret_error = it->link ? 0 : -errno;
+	}
+	if (*ret_error != 0) {
+		threads_iter_close(it);
+		return NULL;
+	}
+	it->offset_ns = threads_clock_offset_ns();
+	return it;
+}
+
+static bool add_row(struct threads_iter *it, const struct task_row *r, struct thread_list *ret)
+{
+	char state = state_letter(r);
+	struct thread_row *t;
+
+	it->init_tgid = r->tgid;
+	it->observer_level = r->observer_level;
+	if (state == 'Z' || state == 'X' || r->tid == 0)
+		return true;
+	t = thread_list_add(ret);
+	if (!t)
+		return false;
+	t->tid = r->tid;
+	t->ns_tid = r->ns_tid;
+	t->init_tid = r->init_tid;
+	t->state = state;
+	t->is_on_cpu = r->is_on_cpu != 0;
+	t->nr = r->nr;
+	t->has_args = r->nr >= 0;
+	memcpy(t->args, r->args, sizeof(t->args));
+	t->sp = r->sp;
+	t->ip = r->ip;
+	if (thread_is_asleep(t) && it->offset_ns)
+		t->asleep_since_ns = (uint64_t)((int64_t)r->exec_start_ns + it->offset_ns);
+	return true;
+}
+
+int threads_iter_read(struct threads_iter *it, struct thread_list *ret)
+{
+	int fd = bpf_iter_create(bpf_link__fd(it->link)), rc = 0;
+	ssize_t n;
+
+	ret->n = 0;
+	if (fd < 0)
+		return -errno;
+	while (rc == 0 && (n = read(fd, it->buf, sizeof(it->buf))) != 0) {
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (n < 0 || n % (ssize_t)sizeof(it->buf[0]) != 0)
+			rc = n < 0 ? -errno : -EIO;
+		for (ssize_t i = 0; rc == 0 && i < n / (ssize_t)sizeof(it->buf[0]); i++)
+			if (!add_row(it, &it->buf[i], ret))
+				rc = -ENOMEM;
+	}
+	close(fd);
+	thread_list_sort(ret);
+	return rc ? rc : ret->n ? 0 : -ESRCH;
+}
+
+uint32_t threads_iter_init_tgid(const struct threads_iter *it)
+{
+	return it->init_tgid;
+}
+
+uint32_t threads_iter_level(const struct threads_iter *it)
+{
+	return it->observer_level;
+}
+
+void threads_iter_close(struct threads_iter *it)
+{
+	if (!it)
+		return;
+	bpf_link__destroy(it->link);
+	tasks__destroy(it->skel);
+	free(it);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* snapshot.c - see snapshot.h. Taking one; the rows are made in snapshot_rows.c. */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshot_rows.h"
+
+#define ROUNDS_MAX 3 /* looks at what moved */
+
+int snapshot_open(struct snapshot *s, const struct target *t, struct threads_iter *iter)
+{
+	memset(s, 0, sizeof(*s));
+	s->target = t;
+	s->iter = iter;
+	return tables_open(&s->tables, t);
+}
+
+void snapshot_close(struct snapshot *s)
+{
+	tables_close(&s->tables);
+	thread_list_free(&s->threads);
+	thread_list_free(&s->again);
+	free(s->second);
+	free(s->is_torn);
+}
+
+static int list_threads(struct snapshot *s, struct thread_list *ret)
+{
+	return s->iter ? threads_iter_read(s->iter, ret) : threads_read_proc(s->target, ret);
+}
+
+static int reserve(struct snapshot *s)
+{
+	uint32_t n = s->tables.m.n;
+	void *second, *torn;
+
+	if (n <= s->cap)
+		return 0;
+	n += n / 2 + 16;
+	second = realloc(s->second, n * sizeof(*s->second));
+	if (second)
+		s->second = second;
+	torn = realloc(s->is_torn, n * sizeof(*s->is_torn));
+	if (torn)
+		s->is_torn = torn;
+	if (!second || !torn)
+		return -ENOMEM;
+	s->cap = n;
+	return 0;
+}
+
+static bool has_moved(const struct m_view *a, const struct m_view *b)
+{
+	return a->id != b->id || a->call != b->call || a->take != b->take ||
+	       a->p_addr != b->p_addr || a->g_addr != b->g_addr || a->g != b->g ||
+	       a->status != b->status || a->tid != b->tid;
+}
+
+/* Which Ms moved between the two readings; the newer reading is kept. */
+static uint32_t compare(struct snapshot *s, bool only_torn)
+{
+	uint32_t moved = 0;
+
+	for (uint32_t i = 0; i < s->tables.m.n; i++) {
+		if (only_torn && !s->is_torn[i])
+			continue;
+		s->is_torn[i] = has_moved(&s->tables.view[i], &s->second[i]);
+		s->tables.view[i] = s->second[i];
+		moved += s->is_torn[i];
+	}
+	return moved;
+}
+
+/* The threads of Ms that moved, as they are now. */
+static void adopt(struct snapshot *s)
+{
+	for (uint32_t i = 0; i < s->tables.m.n; i++) {
+		struct thread_row *now, *old;
+
+		if (!s->is_torn[i])
+			continue;
+		now = thread_list_find(&s->again, s->tables.view[i].tid);
+		old = thread_list_find(&s->threads, s->tables.view[i].tid);
+		if (now && old)
+			*old = *now;
+	}
+}
+
+/* Tables, threads, tables; then the same for what moved. */
+static int look(struct snapshot *s)
+{
+	int rc = tables_read(&s->tables);
+	uint32_t moved;
+
+	if (rc == 0)
+		rc = reserve(s);
+	if (rc == 0)
+		rc = list_threads(s, &s->threads);
+	if (rc == 0)
+		rc = tables_reread_ms(&s->tables, s->second);
+	if (rc < 0)
+		return rc;
+	moved = compare(s, false);
+	for (int round = 1; moved && round < ROUNDS_MAX; round++) {
+		rc = list_threads(s, &s->again);
+		if (rc == 0)
+			rc = tables_reread_ms(&s->tables, s->second);
+		if (rc < 0)
+			return rc;
+		adopt(s);
+		moved = compare(s, true);
+	}
+	return 0;
+}
+
+int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
+{
+	uint64_t start_ns = threads_now_ns();
+	int rc = look(s);
+
+	if (rc < 0)
+		return rc;
+	s->duration_ns = threads_now_ns() - start_ns;
+	s->seq++;
+	snapshot_emit(s, level, emit, arg);
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threads.h - the kernel's view of a process's threads, by whichever way is open: the BPF task iterator,
+ * or /proc. Both fill the same rows.
+ */
+#ifndef GOTRACE_THREADS_H
+#define GOTRACE_THREADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../target/target.h"
+
+struct thread_row {
+	uint32_t tid;      /* as we know it */
+	uint32_t ns_tid;   /* as the thread knows it */
+	uint32_t init_tid; /* as the kernel knows it; 0: not known */
+	char state;        /* R S D T t Z X I P */
+	bool is_on_cpu;    /* false where it is not known */
+	uint64_t asleep_since_ns; /* CLOCK_MONOTONIC; 0: awake, or not known */
+	int64_t nr;               /* system call, -1: none, or not known */
+	uint64_t args[6];
+	bool has_args;
+	uint64_t sp, ip;
+};
+
+struct thread_list {
+	struct thread_row *row;
+	size_t n, cap;
+};
+
+/* Room for one more row, zeroed; NULL: no memory. */
+struct thread_row *thread_list_add(struct thread_list *l);
+void thread_list_sort(struct thread_list *l); /* by ns_tid */
+struct thread_row *thread_list_find(struct thread_list *l, uint32_t ns_tid);
+void thread_list_free(struct thread_list *l);
+bool thread_is_asleep(const struct thread_row *t); /* asleep or stopped, not merely off the CPU */
+
+/* /proc/PID/task. 0; -ESRCH: the process is gone; -errno. */
+int threads_read_proc(const struct target *t, struct thread_list *ret);
+
+/* The iterator. NULL and -errno in *ret_error where it may not be used. */
+struct threads_iter;
+struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
+int threads_iter_read(struct threads_iter *it, struct thread_list *ret);
+/* The process as the initial pid namespace numbers it; 0 before the first read. */
+uint32_t threads_iter_init_tgid(const struct threads_iter *it);
+/* Depth of our own pid namespace; known after the first read. */
+uint32_t threads_iter_level(const struct threads_iter *it);
+void threads_iter_close(struct threads_iter *it);
+
+/* CLOCK_MONOTONIC minus the scheduler's clock, measured on the calling thread. 0: not measurable. */
+int64_t threads_clock_offset_ns(void);
+uint64_t threads_now_ns(void); /* CLOCK_MONOTONIC */
+
+#endif
