@@ -107,7 +107,7 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c
 
 $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 	$(call say,SKEL)
-	$(Q)$(BPFTOOL) gen skeleton $< name $* >$@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 # The order-only prerequisite is for the first build; afterwards the compiler's lists tell.
 $(O)/tools/%.o: tools/%.c | $(SKEL)

@@ -17,7 +17,7 @@
 #define PIECE_ROWS 384 /* about 64 KiB */
 
 struct threads_iter {
-	struct tasks *skel;
+	struct tasks_bpf *skel;
 	struct bpf_link *link;
 	int64_t offset_ns;
 	uint32_t init_tgid, observer_level;
@@ -54,10 +54,10 @@ struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
 	*ret_error = -ENOMEM;
 	if (!it)
 		return NULL;
-	it->skel = tasks__open();
+	it->skel = tasks_bpf__open();
 	if (it->skel) {
 		it->skel->rodata->target_tgid = (uint32_t)t->pid;
-		*ret_error = tasks__load(it->skel);
+		*ret_error = tasks_bpf__load(it->skel);
 	} else {
 		*ret_error = -errno;
 	}
@@ -137,6 +137,6 @@ void threads_iter_close(struct threads_iter *it)
 	if (!it)
 		return;
 	bpf_link__destroy(it->link);
-	tasks__destroy(it->skel);
+	tasks_bpf__destroy(it->skel);
 	free(it);
 }

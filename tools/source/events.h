@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * events.h - bpf/events.bpf.c, loaded and attached to one process: probes by one uprobe_multi link (or,
+ * where the kernel has none, by perf events), sched_switch, ends of threads, exec.
+ */
+#ifndef GOTRACE_EVENTS_H
+#define GOTRACE_EVENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "source.h"
+#include "threads.h"
+
+struct events;
+
+struct events_opts {
+	const struct target *target;
+	uint64_t kinds;
+	bool want_switches;
+	uint32_t init_tgid;      /* of the target in the initial pid namespace */
+	uint32_t observer_level; /* of our pid namespace */
+};
+
+/*
+ * Load and attach. On failure NULL and a sentence in why. *ret_level: 1 by uprobe_multi, 2 by perf
+ * events. Probes or sched_switch may be refused while the rest works: events_armed and
+ * events_has_switches tell.
+ */
+struct events *events_open(const struct events_opts *o, int *ret_level, char *why, size_t why_bytes);
+/* Tell BPF which M a thread is, for threads older than the attach. */
+void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr);
+/* Hand on what has arrived. Returns how many records. */
+int events_drain(struct events *e, source_emit_fn emit, void *arg);
+int events_fd(const struct events *e); /* readable when a lot has arrived */
+int events_wanted(const struct events *e);
+bool events_has_switches(const struct events *e);
+/* Sum over CPUs of a counter of bpf/events.h. */
+uint64_t events_counter(const struct events *e, uint32_t index);
+uint64_t events_hits(const struct events *e);
+void events_close(struct events *e);
+
+#endif

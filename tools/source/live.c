@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * live.c - a live process as a source. The privilege ladder is climbed by trial:
+ *
+ *   level 0  memory and /proc: sampled
+ *   level 1  + task iterator, sched_switch, probes by uprobe_multi
+ *   level 2  probes by perf events, where the kernel has no uprobe_multi
+ *
+ * Attach first, snapshot second, last event wins: what happens in between is in both, and no hand-off is
+ * missed. A snapshot is preceded by the events that came before it.
+ */
+#include <errno.h>
+#include <bpf/libbpf.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../bpf/events.h"
+#include "../diag.h"
+#include "events.h"
+#include "snapshot.h"
+#include "source.h"
+
+#define DRAIN_MS 100 /* how long records may wait in the ring */
+#define NS_PER_MS 1000000
+
+struct live {
+	struct source base;
+	struct target *target;
+	struct threads_iter *iter;
+	struct events *events;
+	struct snapshot snapshot;
+	struct source_opts opts;
+	struct source_status status;
+	uint64_t lost_told[8];
+	bool is_gone, has_execed;
+	source_emit_fn emit; /* while draining */
+	void *arg;
+};
+
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	(void)level;
+	(void)fmt;
+	(void)ap;
+	return 0;
+}
+
+/* THREAD_GONE and EXEC are told by the kernel; the leader's own end ends nothing. */
+static void on_event(void *arg, const struct grt_rec *rec)
+{
+	struct live *l = arg;
+
+	if (rec->kind == GRT_K_EXEC)
+		l->has_execed = true;
+	l->emit(l->arg, rec);
+}
+
+static void drain(struct live *l, source_emit_fn emit, void *arg)
+{
+	if (!l->events)
+		return;
+	l->emit = emit;
+	l->arg = arg;
+	events_drain(l->events, on_event, l);
+}
+
+/* Loss is a record like any other, as soon as it is known. */
+static void tell_losses(struct live *l, source_emit_fn emit, void *arg)
+{
+	l->status.lost[GRT_LOSS_MEMORY] = l->snapshot.tables.lost;
+	if (l->events) {
+		l->status.lost[GRT_LOSS_RING] = events_counter(l->events, BPF_COUNT_LOST_RING);
+		l->status.lost[GRT_LOSS_MAP] = events_counter(l->events, BPF_COUNT_LOST_MAP);
+		l->status.lost[GRT_LOSS_MEMORY] += events_counter(l->events, BPF_COUNT_LOST_MEMORY);
+	}
+	for (unsigned reason = 0; reason < 8; reason++) {
+		struct grt_rec rec = { .kind = GRT_K_LOST, .time_ns = threads_now_ns() };
+
+		if (l->status.lost[reason] <= l->lost_told[reason])
+			continue;
+		rec.arg[0] = reason;
+		rec.arg[1] = l->status.lost[reason] - l->lost_told[reason];
+		l->lost_told[reason] = l->status.lost[reason];
+		emit(arg, &rec);
+	}
+}
+
+/* Threads that BPF has not seen start. */
+static void name_threads(struct live *l)
+{
+	struct snapshot *s = &l->snapshot;
+
+	for (uint32_t i = 0; l->events && i < s->tables.m.n; i++) {
+		const struct m_view *v = &s->tables.view[i];
+		struct thread_row *row = v->tid ? thread_list_find(&s->threads, v->tid) : NULL;
+
+		if (row && row->init_tid && v->status != GRT_M_DEAD)
+			events_note_thread(l->events, row->init_tid, s->tables.m.addr[i]);
+	}
+}
+
+static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
+{
+	struct live *l = (struct live *)base;
+	bool is_first = l->snapshot.seq == 0;
+	int rc;
+
+	if (l->is_gone || l->has_execed)
+		return -ESRCH;
+	drain(l, emit, arg);
+	rc = snapshot_take(&l->snapshot, l->iter ? 1 : 0, emit, arg);
+	if (rc == 0 && is_first)
+		name_threads(l);
+	l->status.snapshot_ns = l->snapshot.duration_ns;
+	tell_losses(l, emit, arg);
+	if (rc < 0 && !target_is_alive(l->target))
+		return -ESRCH;
+	return rc;
+}
+
+static int live_wait(struct source *base, int64_t until_ns, source_emit_fn emit, void *arg)
+{
+	struct live *l = (struct live *)base;
+
+	while (!source_was_signalled()) {
+		struct pollfd p = { .fd = l->target->pidfd, .events = POLLIN };
+		int64_t left = until_ns - (int64_t)threads_now_ns();
+		int ms = (int)(left / NS_PER_MS) + 1;
+
+		if (left <= 0)
+			return 0;
+		poll(&p, 1, ms < DRAIN_MS ? ms : DRAIN_MS);
+		drain(l, emit, arg);
+		l->is_gone = p.fd >= 0 ? (p.revents & POLLIN) != 0 : !target_is_alive(l->target);
+		if (l->is_gone || l->has_execed) {
+			tell_losses(l, emit, arg);
+			return -ESRCH;
+		}
+	}
+	return -EINTR;
+}
+
+static void live_status(struct source *base, struct source_status *ret)
+{
+	struct live *l = (struct live *)base;
+
+	if (l->events)
+		l->status.probe_hits = events_hits(l->events);
+	*ret = l->status;
+}
+
+static void live_close(struct source *base)
+{
+	struct live *l = (struct live *)base;
+
+	events_close(l->events);
+	threads_iter_close(l->iter);
+	snapshot_close(&l->snapshot);
+	free(l);
+}
+
+static const struct source_ops live_ops = {
+	.snapshot = live_snapshot,
+	.wait = live_wait,
+	.status = live_status,
+	.close = live_close,
+};
+
+static void open_iter(struct live *l)
+{
+	struct thread_list first = { 0 };
+	int rc;
+
+	l->iter = threads_iter_open(l->target, &rc);
+	/* The first read tells who we and the target are in the kernel's numbering. */
+	if (l->iter)
+		rc = threads_iter_read(l->iter, &first);
+	thread_list_free(&first);
+	if (rc < 0 && l->iter) {
+		threads_iter_close(l->iter);
+		l->iter = NULL;
+	}
+	if (l->iter)
+		l->status.level = 1;
+	else
+		snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher),
+			 "task iterator: %s; needs root, or CAP_BPF and CAP_PERFMON", strerror(-rc));
+	l->status.has_iterator = l->iter != NULL;
+}
+
+static void open_events(struct live *l)
+{
+	struct events_opts o = {
+		.target = l->target,
+		.kinds = l->opts.kinds,
+		.want_switches = l->opts.want_switches,
+	};
+	uint64_t start_ns = threads_now_ns(), armed = 0;
+	char why[128];
+
+	if (!l->iter || (!o.kinds && !o.want_switches))
+		return;
+	o.init_tgid = threads_iter_init_tgid(l->iter);
+	o.observer_level = threads_iter_level(l->iter);
+	l->events = events_open(&o, &l->status.level, why, sizeof(why));
+	if (!l->events) {
+		l->status.level = 1;
+		snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher), "%s", why);
+		return;
+	}
+	l->status.attach_ns = threads_now_ns() - start_ns;
+	l->status.wanted = events_wanted(l->events);
+	target_read_armed(l->target, &armed);
+	for (int i = 0; i < l->target->nsites; i++)
+		l->status.armed += (o.kinds >> l->target->site[i].desc->kind & 1) && (armed >> i & 1);
+	l->status.has_switches = events_has_switches(l->events);
+}
+
+struct source *source_live_open(struct target *t, const struct source_opts *o, int *ret_code)
+{
+	struct live *l = calloc(1, sizeof(*l));
+	int rc = l ? 0 : -ENOMEM;
+
+	libbpf_set_print(quiet);
+	if (l) {
+		l->base.ops = &live_ops;
+		l->target = t;
+		l->opts = *o;
+		if (o->sample_only)
+			snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher),
+				 "--sample");
+		else
+			open_iter(l);
+		rc = snapshot_open(&l->snapshot, t, l->iter);
+	}
+	if (rc < 0) {
+		*ret_code = diag_error(EXIT_SYSTEM, "cannot watch pid %d: %s", t->pid, strerror(-rc));
+		if (l)
+			live_close(&l->base);
+		return NULL;
+	}
+	open_events(l);
+	*ret_code = EXIT_FINE;
+	return &l->base;
+}
