@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fatal.c - see fatal.h.
+ *
+ * The handler of SIGSEGV and SIGBUS runs on a signal stack, since the goroutine has none left. It looks
+ * whether the address lies in the guard of the goroutine that ran. If so the process ends as in Go; if
+ * not, the fault is none of ours: whoever had the signal before gets it, by default with the death and
+ * the core that it would have had without us.
+ */
+#include "fatal.h"
+
+#include <execinfo.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "stack.h"
+
+#define BACKTRACE_FRAMES 64
+#define SKIP_FRAMES 2 /* the handler and the kernel's trampoline */
+
+/* schedtrace.c; above this file. */
+__attribute__((weak)) void sched_dump(void);
+
+static struct sigaction old_segv, old_bus;
+static u32 is_dying;
+
+static void say(const char *prefix, const char *fmt, va_list ap)
+{
+	char line[1024];
+	size_t n = strlen(prefix);
+	int more;
+
+	memcpy(line, prefix, n);
+	more = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
+	n += more < 0 ? 0 : (size_t)more < sizeof(line) - n - 1 ? (size_t)more : sizeof(line) - n - 2;
+	line[n++] = '\n';
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;
+}
+
+void warn_(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say("", fmt, ap);
+	va_end(ap);
+}
+
+void fatal_(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say("fatal error: ", fmt, ap);
+	va_end(ap);
+	_exit(FATAL_EXIT);
+}
+
+void throw_(const char *fmt, ...)
+{
+	void *frames[BACKTRACE_FRAMES];
+	va_list ap;
+
+	va_start(ap, fmt);
+	say("fatal error: ", fmt, ap);
+	va_end(ap);
+	if (__atomic_exchange_n(&is_dying, 1, __ATOMIC_SEQ_CST) == 0) {
+		warn_("\nruntime stack:");
+		backtrace_symbols_fd(frames, backtrace(frames, BACKTRACE_FRAMES), STDERR_FILENO);
+		if (sched_dump)
+			sched_dump();
+	}
+	_exit(FATAL_EXIT);
+}
+
+static void overflow(struct g *g)
+{
+	void *frames[BACKTRACE_FRAMES];
+	int n, first = SKIP_FRAMES;
+
+	warn_("runtime: goroutine stack exceeds %lu-byte limit", (unsigned long)stack_usable());
+	warn_("fatal error: stack overflow\n\ngoroutine %lu [running]:", (unsigned long)g->goid);
+	n = backtrace(frames, BACKTRACE_FRAMES);
+	if (n > first)
+		backtrace_symbols_fd(frames + first, n - first, STDERR_FILENO);
+	_exit(FATAL_EXIT);
+}
+
+/* The fault goes where it would have gone without us. */
+static void pass_on(int nr, siginfo_t *info, void *uc)
+{
+	struct sigaction *old = nr == SIGSEGV ? &old_segv : &old_bus;
+
+	if ((old->sa_flags & SA_SIGINFO) && old->sa_sigaction) {
+		old->sa_sigaction(nr, info, uc);
+	} else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
+		old->sa_handler(nr);
+	} else {
+		/* The instruction runs again and faults again, with nobody in the way. */
+		signal(nr, SIG_DFL);
+		if (info->si_code <= 0)
+			raise(nr);
+	}
+}
+
+static void on_fault(int nr, siginfo_t *info, void *uc)
+{
+	struct m *m = m_self();
+	struct g *g = m ? m->curg : NULL;
+	char *sp = (char *)((ucontext_t *)uc)->uc_mcontext.gregs[REG_RSP];
+
+	/* A wild pointer into the guard from elsewhere is no overflow: the stack pointer must be near. */
+	if (g && info->si_code > 0 && stack_guard_hit(&g->stack, info->si_addr) &&
+	    sp < g->stack.hi && sp >= g->stack.lo - 2 * STACK_GUARD)
+		overflow(g);
+	pass_on(nr, info, uc);
+}
+
+void fatal_init(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	void *frame;
+
+	/* The first call loads the unwinder: not a thing to do on a signal stack. */
+	backtrace(&frame, 1);
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGSEGV, &sa, &old_segv);
+	sigaction(SIGBUS, &sa, &old_bus);
+}
+
+void fatal_thread_init(void *mem)
+{
+	stack_t ss = { .ss_sp = mem, .ss_size = SIGNAL_STACK_SIZE, .ss_flags = mem ? 0 : SS_DISABLE };
+
+	sigaltstack(&ss, NULL);
+}
