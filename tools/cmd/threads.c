@@ -11,6 +11,7 @@
  * A tick: snapshot, tell the model the time, show. Between ticks the source hands over events.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,7 @@ struct session {
 	struct started started; /* pid 0: we did not start it */
 	uint64_t rows, begin_ns;
 	char note[256];
-	bool has_begun, is_unread;
+	bool has_begun;
 };
 
 static uint64_t clock_now(void)
@@ -214,7 +215,6 @@ static int watch(struct session *s)
 		rc = tick(s);
 		if (s->started.pid && s->rows <= 1)
 			start_release(&s->started);
-		s->is_unread = ferror(stdout) && errno == EPIPE;
 		if (rc < 0 || is_enough(s) || ferror(stdout))
 			return rc;
 		next_ns += interval_ns;
@@ -305,9 +305,6 @@ static int session_of(struct target *t, struct started *started, enum view_why *
 		s.started = *started;
 	code = session_init(&s) ? session_run(&s, ret_why)
 				: diag_error(EXIT_SYSTEM, "out of memory");
-	/* Whoever read us has gone: that is no failure of ours, and nobody is left to be told. */
-	if (s.is_unread && !freopen("/dev/null", "w", stdout))
-		code = EXIT_SYSTEM;
 	session_fini(&s);
 	return code;
 }
@@ -350,7 +347,7 @@ static int run_command(char **argv)
 	return code;
 }
 
-static int run(int argc, char **argv)
+static int run_operands(int argc, char **argv)
 {
 	struct target *t;
 	int code = EXIT_FINE, pid;
@@ -370,6 +367,24 @@ static int run(int argc, char **argv)
 		return EXIT_USAGE;
 	t = target_open(pid, &code);
 	return t ? study(t, NULL) : code;
+}
+
+/* Whoever read us has gone: that is no failure of ours, and nobody is left to be told. */
+static bool is_unread(void)
+{
+	struct pollfd pfd = { .fd = STDOUT_FILENO };
+
+	fflush(stdout);
+	return ferror(stdout) && poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLERR | POLLHUP));
+}
+
+static int run(int argc, char **argv)
+{
+	int code = run_operands(argc, argv);
+
+	if (is_unread() && !freopen("/dev/null", "w", stdout))
+		return EXIT_SYSTEM;
+	return code;
 }
 
 static const struct opt opts[] = {
