@@ -200,6 +200,32 @@ static void by_m_on_40_columns_keeps_state_and_call(void **state)
 	screen_is(&s, "by_m_40.txt");
 }
 
+static void at_least_nothing_is_not_known(void **state)
+{
+	static const struct counts none;
+	struct row row = { .m = 0,
+			   .tid = 4711,
+			   .p = -1,
+			   .state = GRT_MS_system,
+			   .nr = GRT_NR_NONE,
+			   .since_ns = SCENE_T0,
+			   .attr = GRT_MA_SINCE_AT_LEAST };
+	struct screen s;
+	struct view *v;
+
+	(void)state;
+	screen_open(&s);
+	v = view_table_new(s.out, NULL, 80, 0);
+	rec_snapshot(s.model, SCENE_T0, 1, 0, &row, 1, &none);
+	v->ops->by_m(v, s.model);
+	view_free(v);
+	fclose(s.out);
+	model_free(s.model);
+	assert_null(strstr(s.text, ">"));
+	assert_non_null(strstr(s.text, "system    -  -  -"));
+	free(s.text);
+}
+
 static void by_m_as_json(void **state)
 {
 	struct screen s;
@@ -344,6 +370,7 @@ int main(void)
 		cmocka_unit_test(json_of_level_0_has_nulls_not_zeros),
 		cmocka_unit_test(by_m_longest_blocked_first),
 		cmocka_unit_test(by_m_on_40_columns_keeps_state_and_call),
+		cmocka_unit_test(at_least_nothing_is_not_known),
 		cmocka_unit_test(by_m_as_json),
 		cmocka_unit_test(loss_is_told_at_once_and_at_the_end),
 		cmocka_unit_test(loss_is_in_the_json),

@@ -42,6 +42,7 @@ static void put_id(char *buf, int64_t id)
 static void row_read(struct by_m_row *r, const struct model_thread *t, uint64_t now_ns,
 		     const struct call_names *names)
 {
+	bool is_least = t->attr & GRT_MA_SINCE_AT_LEAST;
 	char *since = r->text[B_FOR];
 
 	put_id(r->text[B_M], t->m);
@@ -50,9 +51,8 @@ static void row_read(struct by_m_row *r, const struct model_thread *t, uint64_t 
 	put_id(r->text[B_P], t->p);
 	snprintf(r->text[B_STATE], FMT_BYTES, "%s", view_state_word(t->state));
 	strcpy(since, "-");
-	if (t->since_ns) {
-		bool is_least = t->attr & GRT_MA_SINCE_AT_LEAST;
-
+	/* "At least nothing" is nothing known. */
+	if (t->since_ns && (now_ns > t->since_ns || !is_least)) {
 		since[0] = '>';
 		fmt_duration(since + is_least, now_ns > t->since_ns ? now_ns - t->since_ns : 0);
 	}
