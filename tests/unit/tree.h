@@ -16,8 +16,9 @@
 static inline bool tree_find_upwards(char *dir, const char *path, char *ret, size_t bytes)
 {
 	while (dir[0]) {
-		snprintf(ret, bytes, "%s/%s", dir, path);
-		if (access(ret, R_OK) == 0)
+		int n = snprintf(ret, bytes, "%s/%s", dir, path);
+
+		if (n > 0 && (size_t)n < bytes && access(ret, R_OK) == 0)
 			return true;
 		*strrchr(dir, '/') = '\0';
 	}

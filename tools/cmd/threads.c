@@ -309,19 +309,26 @@ static int session_of(struct target *t, struct started *started, enum view_why *
 	return code;
 }
 
-/* An exec starts over with the new image, until rows were asked for and shown. */
+/* An exec starts over with the new image. What was lost of the old one stays lost. */
 static int study(struct target *t, struct started *started)
 {
 	enum view_why why = VIEW_ASKED;
+	bool has_lost = false;
 	pid_t pid = t->pid;
-	int code = session_of(t, started, &why);
+	int code;
 
-	while (code == EXIT_FINE && why == VIEW_REPLACED) {
+	for (;;) {
+		code = session_of(t, started, &why);
+		has_lost |= code == EXIT_LOST;
+		if (why != VIEW_REPLACED || (code != EXIT_FINE && code != EXIT_LOST))
+			break;
+		why = VIEW_ASKED;
+		started = NULL;
 		t = target_open(pid, &code);
-		if (t)
-			code = session_of(t, NULL, &why);
+		if (!t)
+			break;
 	}
-	return code;
+	return code == EXIT_FINE && has_lost ? EXIT_LOST : code;
 }
 
 static int usage(const char *why)
