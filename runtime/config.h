@@ -45,5 +45,6 @@
 #define STEAL_RUNNEXT_NS 3000 /* patience before a running P's runnext is taken */
 #define NETPOLL_FAIR_NS 1000000 /* a busy P looks at the network when nobody has for so long */
 #define NETPOLL_EVENTS 128
+#define FDS_MAX (1u << 20) /* numbers that can be polled: what an event's word holds */
 
 #endif

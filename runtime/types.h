@@ -96,6 +96,9 @@ struct g {
 	u32 status; /* A  enum grt_g_status; transitions in sched.h */
 	u32 waitreason; /* G  enum waitreason: last reason, cleared at exit */
 	i32 wait_fd;    /* G  descriptor waited for, else -1 */
+	u32 wait_mode; /* G  GRT_MODE_* waited for */
+	u64 wait_word;  /* G  what the word says when it parks: netpoll.h */
+	void *wait_dir; /* A  direction of a descriptor in whose queue it is, or was */
 	i32 saved_errno; /* G  errno of the goroutine while it is not running */
 	struct m *m;       /* G  M that runs it, else NULL */
 	struct m *lockedm; /* G  M it is locked to */

@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "../../runtime/pset.h"
+
 static struct collected got;
 static int finished;
 
@@ -168,7 +170,9 @@ RUNTIME_TEST(with_an_idle_p_the_g_comes_back_on_it, 2)
 	EXPECT_EQ(grt_go(reader, &p), 0);
 	AWAIT((collect(&got), collected_count(&got, GRT_K_retake)) >= 1);
 
-	/* when the other P has nothing to do */
+	/* when the other P is idle: this goroutine keeps its own */
+	while (sched_npidle() == 0)
+		;
 	release(&p, 1);
 	while (__atomic_load_n(&finished, __ATOMIC_SEQ_CST) == 0)
 		;

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * netpoll.c - see netpoll.h. Below the scheduler: it finds Gs to wake and hands them up.
+ *
+ * An event against a goroutine that parks:
+ *
+ *     goroutine                         poller (netpoll_event)
+ *     nil -> wait
+ *                                       wait -> ready
+ *     wait -> G fails: goes on, consumes ready
+ * or
+ *     wait -> G   (it is parked)
+ *                                       G -> nil, wakes G
+ *
+ * Either the goroutine sees "ready", or the poller sees G. An event of an old generation is dropped by
+ * its seq; one that slips through between that check and the word is a spurious "ready": its
+ * goroutine tries its call again, gets EAGAIN, and parks again (I17).
+ */
+#include "netpoll.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "fatal.h"
+#include "lock.h"
+#include "probes.h"
+#include "runq.h"
+#include "timer.h"
+
+static const struct netpoll_backend *const backend = &netpoll_epoll;
+
+static struct pd *pds; /* I  one per number; pages come as they are touched */
+static u32 inited;     /* A */
+
+int netpoll_init(void)
+{
+	int rc;
+
+	/* Zeroed memory is a valid lock, an even seq and two nil words. */
+	pds = mmap(NULL, FDS_MAX * sizeof(struct pd), PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (pds == MAP_FAILED)
+		return -ENOMEM;
+	rc = backend->init();
+	if (rc == 0)
+		__atomic_store_n(&inited, 1, __ATOMIC_RELEASE);
+	return rc;
+}
+
+bool netpoll_is_inited(void)
+{
+	return __atomic_load_n(&inited, __ATOMIC_ACQUIRE) != 0;
+}
+
+struct pd *netpoll_pd(int fd)
+{
+	return netpoll_is_inited() && fd >= 0 && fd < (int)FDS_MAX ? &pds[fd] : NULL;
+}
+
+bool netpoll_is_open(int fd)
+{
+	struct pd *pd = netpoll_pd(fd);
+
+	return pd && (__atomic_load_n(&pd->seq, __ATOMIC_ACQUIRE) & 1);
+}
+
+static struct g *word_g(u64 word)
+{
+	return (struct g *)(uintptr_t)word;
+}
+
+static bool word_cas(struct pd_dir *d, u64 from, u64 to)
+{
+	return __atomic_compare_exchange_n(&d->word, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+struct g *netpoll_unblock(struct pd_dir *d, enum netpoll_woken why)
+{
+	for (;;) {
+		u64 word = __atomic_load_n(&d->word, __ATOMIC_ACQUIRE);
+
+		if (word == PD_NIL || word == PD_READY)
+			return NULL;
+		if (!word_cas(d, word, PD_NIL))
+			continue;
+		if (PD_IS_WAIT(word))
+			return NULL;
+		word_g(word)->wake_value = why;
+		return word_g(word);
+	}
+}
+
+static void dir_event(struct pd_dir *d, struct gqueue *ret)
+{
+	for (;;) {
+		u64 word = __atomic_load_n(&d->word, __ATOMIC_ACQUIRE);
+
+		if (word == PD_READY)
+			return;
+		if (!word_cas(d, word, PD_IS_G(word) ? PD_NIL : PD_READY))
+			continue;
+		if (PD_IS_G(word)) {
+			word_g(word)->wake_value = WOKEN_READY;
+			gqueue_push(ret, word_g(word));
+		}
+		return;
+	}
+}
+
+/* All who wait in one direction, for good. lock held: no wait can begin. */
+static void expel(struct pd_dir *d, struct gqueue *ret, i32 *waiters)
+{
+	struct g *g = netpoll_unblock(d, WOKEN_CLOSED);
+
+	if (g) {
+		gqueue_push(ret, g);
+		(*waiters)--;
+	}
+	while ((g = gqueue_pop(&d->queue))) {
+		g->wake_value = WOKEN_CLOSED;
+		gqueue_push(ret, g);
+	}
+	d->has_turn = false;
+	timer_stop(&d->timer);
+	__atomic_store_n(&d->word, PD_NIL, __ATOMIC_RELEASE);
+}
+
+static void expel_both(struct pd *pd, struct gqueue *ret)
+{
+	i32 waiters = 0;
+
+	expel(&pd->dir[0], ret, &waiters);
+	expel(&pd->dir[1], ret, &waiters);
+	/* They are not on a queue yet, but neither is their closer asleep: no verdict can fall. */
+	netpoll_adjust(waiters);
+}
+
+/* For goroutines a spurious "ready" is one call more; a lost one would be for ever. */
+static void set_ready(struct pd_dir *d)
+{
+	__atomic_store_n(&d->word, PD_READY, __ATOMIC_RELEASE);
+}
+
+/*
+ * The new generation must be in place before the kernel can tell its first event, which would be dropped
+ * as stale otherwise. If the number was in use here (somebody closed it behind our back, or it is still
+ * registered), what the two generations may have lost between them is made good by "ready".
+ */
+static int open_locked(struct pd *pd, int fd, struct gqueue *ret)
+{
+	u64 old = pd->seq, seq = (old | 1) + (old & 1) * 2;
+	bool was_open = old & 1;
+	int rc;
+
+	pd->fd = fd;
+	pd->dir[0].pd = pd->dir[1].pd = pd;
+	if (!was_open)
+		pd->dir[0].word = pd->dir[1].word = PD_NIL;
+	__atomic_store_n(&pd->seq, seq, __ATOMIC_RELEASE);
+	rc = backend->add(fd, seq);
+	if (rc < 0)
+		__atomic_store_n(&pd->seq, was_open ? old : seq + 1, __ATOMIC_RELEASE);
+	if (!was_open)
+		return rc;
+	if (rc == 0) {
+		expel_both(pd, ret);
+		set_ready(&pd->dir[0]);
+		set_ready(&pd->dir[1]);
+	} else {
+		u32 before = ret->size;
+
+		dir_event(&pd->dir[0], ret);
+		dir_event(&pd->dir[1], ret);
+		netpoll_adjust((i32)before - (i32)ret->size);
+	}
+	return rc;
+}
+
+int netpoll_open(int fd, struct gqueue *ret)
+{
+	struct pd *pd = netpoll_pd(fd);
+	int rc;
+
+	if (!pd)
+		return fd < 0 ? -EBADF : -EMFILE;
+	lock_acquire(&pd->lock);
+	rc = open_locked(pd, fd, ret);
+	lock_release(&pd->lock);
+	return rc;
+}
+
+int netpoll_close(int fd, struct gqueue *ret)
+{
+	struct pd *pd = netpoll_pd(fd);
+	int rc = -EBADF;
+
+	if (!pd)
+		return rc;
+	lock_acquire(&pd->lock);
+	if (pd->seq & 1) {
+		__atomic_store_n(&pd->seq, pd->seq + 1, __ATOMIC_RELEASE);
+		expel_both(pd, ret);
+		backend->del(fd);
+		rc = 0;
+	}
+	lock_release(&pd->lock);
+	return rc;
+}
+
+void netpoll_event(int fd, u64 seq, u32 modes, struct gqueue *ret)
+{
+	struct pd *pd = netpoll_pd(fd);
+
+	if (!pd || __atomic_load_n(&pd->seq, __ATOMIC_ACQUIRE) != seq)
+		return;
+	if (modes & GRT_MODE_READ)
+		dir_event(&pd->dir[0], ret);
+	if (modes & GRT_MODE_WRITE)
+		dir_event(&pd->dir[1], ret);
+}
+
+i32 netpoll_poll(i64 delay_ns, struct gqueue *ret, enum grt_netpoll_by by)
+{
+	struct gqueue found = { 0 };
+	int events = backend->wait(delay_ns, &found);
+	u32 n = found.size;
+
+	MUST(events >= 0 || events == -EINTR, "netpoll: wait failed with %d", -events);
+	PROBE_FIRE(netpoll_poll, (u64)delay_ns, n);
+	if (PROBE_ON(netpoll_ready))
+		for (struct g *g = found.head; g; g = g->schedlink)
+			probe_netpoll_ready(g->goid, (u64)g->wait_fd, (u64)g->wait_mode, by);
+	gqueue_append(ret, &found);
+	return -(i32)n;
+}
+
+void netpoll_adjust(i32 delta)
+{
+	if (delta)
+		__atomic_add_fetch(&sched.netpoll_waiters, (u32)delta, __ATOMIC_SEQ_CST);
+}
+
+bool netpoll_any_waiters(void)
+{
+	return __atomic_load_n(&sched.netpoll_waiters, __ATOMIC_SEQ_CST) != 0;
+}
+
+void netpoll_break(void)
+{
+	backend->wake();
+}

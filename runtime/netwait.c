@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * netwait.c - see netwait.h.
+ *
+ * Turns: per direction one goroutine is at the word; others queue behind it. Whoever leaves the word
+ * because it became ready lets the next one try its call too, for one edge may stand for more than one
+ * goroutine's worth of data or connections; who finds nothing comes back. So a burst of connections is
+ * served wholly by any number of acceptors, however few edges the kernel made of it.
+ *
+ * Deadlines: one timer per direction, in the type-stable pd, for the goroutine at the word; those in the
+ * queue use the timer of their own G. A firing may come late, for a wait that is over:
+ *
+ *     timer thread                        goroutine
+ *     takes the timer off the heap
+ *                                         wait 5 ends by an event; wait 6 begins
+ *     fn(seq 5): lock; wait_seq is 6: ignores it
+ */
+#include "netwait.h"
+
+#include <errno.h>
+
+#include "fatal.h"
+#include "lock.h"
+#include "netpoll.h"
+#include "probes.h"
+#include "pset.h"
+#include "runq.h"
+#include "sched.h"
+#include "timer.h"
+
+static void wake_all(struct gqueue *list)
+{
+	sched_ready_list(list);
+}
+
+int netwait_open(int fd)
+{
+	struct gqueue list = { 0 };
+	int rc = netpoll_open(fd, &list);
+
+	wake_all(&list);
+	return rc;
+}
+
+int netwait_close(int fd)
+{
+	struct gqueue list = { 0 };
+	int rc = netpoll_close(fd, &list);
+
+	wake_all(&list);
+	return rc;
+}
+
+static void deadline_passed(void *arg, u64 seq, i64 now_ns)
+{
+	struct pd_dir *d = arg;
+	struct g *g = NULL;
+
+	(void)now_ns;
+	lock_acquire(&d->pd->lock);
+	if (d->wait_seq == seq) {
+		d->expired_seq = seq;
+		g = netpoll_unblock(d, WOKEN_EXPIRED);
+	}
+	lock_release(&d->pd->lock);
+	if (g) {
+		sched_ready(g);
+		netpoll_adjust(-1);
+	}
+}
+
+/* lock held. True: the poller must be told. */
+static bool arm(struct pd_dir *d, i64 deadline_ns)
+{
+	d->timer.fn = deadline_passed;
+	d->timer.arg = d;
+	d->timer.seq = d->wait_seq;
+	return timer_start(m_p(m_self()), &d->timer, deadline_ns);
+}
+
+/* Runs when g is waiting: from here on an event may wake it. */
+static bool commit(struct g *g, void *arg)
+{
+	u64 want = g->wait_word, *word = arg;
+
+	netpoll_adjust(+1);
+	if (__atomic_compare_exchange_n(word, &want, (u64)(uintptr_t)g, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_RELAXED))
+		return true;
+	netpoll_adjust(-1);
+	return false;
+}
+
+enum begun { BEGUN, BEGUN_READY, BEGUN_CLOSED, BEGUN_EXPIRED };
+
+static bool word_cas(struct pd_dir *d, u64 from, u64 to)
+{
+	return __atomic_compare_exchange_n(&d->word, &from, to, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+/* nil -> wait, unless there is nothing to wait for. lock held. */
+static enum begun begin(struct pd_dir *d, u64 seq, u64 wait_seq)
+{
+	if (d->pd->seq != seq)
+		return BEGUN_CLOSED;
+	if (word_cas(d, PD_READY, PD_NIL))
+		return BEGUN_READY;
+	if (d->expired_seq == wait_seq)
+		return BEGUN_EXPIRED;
+	if (word_cas(d, PD_NIL, PD_WAIT(seq)))
+		return BEGUN;
+	/* An event came between the two looks; it is the only one who may. */
+	MUST(word_cas(d, PD_READY, PD_NIL), "netwait: two goroutines at the word of fd %d (I17)",
+	     d->pd->fd);
+	return BEGUN_READY;
+}
+
+/* Park at the word, which says "wait". lock held, released, and held again. */
+static void park_at_word(struct pd_dir *d, u32 mode, u64 seq, i64 arm_ns)
+{
+	struct g *g = sched_self();
+	bool is_first = arm_ns && arm(d, arm_ns);
+
+	lock_release(&d->pd->lock);
+	if (is_first)
+		sched_timer_armed(arm_ns);
+	g->wait_word = PD_WAIT(seq);
+	g->wake_value = 0;
+	PROBE_FIRE(netpoll_park, g->goid, (u64)d->pd->fd, mode);
+	sched_park(commit, &d->word, WAIT_IO);
+	lock_acquire(&d->pd->lock);
+}
+
+/* It is our turn. lock held, and released. */
+static int wait_at_word(struct pd_dir *d, u32 mode, u64 seq, i64 deadline_ns)
+{
+	struct g *g = sched_self();
+	u64 wait_seq = ++d->wait_seq;
+	i64 arm_ns = deadline_ns;
+	enum begun begun;
+
+	while ((begun = begin(d, seq, wait_seq)) == BEGUN) {
+		park_at_word(d, mode, seq, arm_ns);
+		arm_ns = 0;
+		if (g->wake_value == WOKEN_READY) {
+			begun = BEGUN_READY;
+			break;
+		}
+	}
+	/* After a close the timer, like the turn, may be another generation's. */
+	if (d->pd->seq == seq) {
+		d->wait_seq++;
+		timer_stop(&d->timer);
+	}
+	lock_release(&d->pd->lock);
+	return begun == BEGUN_READY ? 0 : begun == BEGUN_CLOSED ? -EBADF : -ETIMEDOUT;
+}
+
+/* Leave the queue because the deadline has passed. */
+static void queue_deadline(void *arg, u64 seq, i64 now_ns)
+{
+	struct g *g = arg;
+	struct pd_dir *d = __atomic_load_n((struct pd_dir **)&g->wait_dir, __ATOMIC_ACQUIRE);
+	struct gqueue kept = { 0 };
+	bool found = false;
+
+	(void)now_ns;
+	lock_acquire(&d->pd->lock);
+	for (struct g *it; (it = gqueue_pop(&d->queue));) {
+		if (it == g && g->timer.seq == seq)
+			found = true;
+		else
+			gqueue_push(&kept, it);
+	}
+	d->queue = kept;
+	if (found)
+		g->wake_value = WOKEN_EXPIRED;
+	lock_release(&d->pd->lock);
+	if (found)
+		sched_ready(g);
+}
+
+static bool queue_commit(struct g *g, void *lock)
+{
+	i64 when = g->timer.when_ns;
+
+	if (when && timer_start(m_p(m_self()), &g->timer, when))
+		sched_timer_armed(when);
+	lock_release(lock);
+	return true;
+}
+
+/* Behind another goroutine. lock held, and released. */
+static int wait_in_queue(struct pd_dir *d, i64 deadline_ns)
+{
+	struct g *g = sched_self();
+
+	g->wake_value = 0;
+	g->timer.fn = queue_deadline;
+	g->timer.arg = g;
+	g->timer.seq++;
+	g->timer.when_ns = deadline_ns;
+	__atomic_store_n((struct pd_dir **)&g->wait_dir, d, __ATOMIC_RELEASE);
+	gqueue_push(&d->queue, g);
+	sched_park(queue_commit, &d->pd->lock, WAIT_IO);
+	if (deadline_ns)
+		timer_stop(&g->timer);
+	if (g->wake_value == WOKEN_CLOSED)
+		return -EBADF;
+	return g->wake_value == WOKEN_EXPIRED ? -ETIMEDOUT : 0;
+}
+
+/* The next in the queue may try its call as well; ends_turn: the caller leaves the word. */
+static void pass_on(struct pd_dir *d, u64 seq, bool ends_turn)
+{
+	struct g *next = NULL;
+
+	lock_acquire(&d->pd->lock);
+	if (d->pd->seq == seq) {
+		if (ends_turn)
+			d->has_turn = false;
+		next = gqueue_pop(&d->queue);
+		if (next)
+			next->wake_value = WOKEN_READY;
+	}
+	lock_release(&d->pd->lock);
+	if (next)
+		sched_ready(next);
+}
+
+int netwait(int fd, u32 mode, i64 deadline_ns)
+{
+	struct pd *pd = netpoll_pd(fd);
+	struct g *g = sched_self();
+	struct pd_dir *d;
+	bool has_turn;
+	u64 seq;
+	int rc;
+
+	if (!g)
+		return -EPERM;
+	if (!pd)
+		return -EBADF;
+	d = &pd->dir[mode == GRT_MODE_WRITE];
+	lock_acquire(&pd->lock);
+	seq = pd->seq;
+	if (!(seq & 1)) {
+		lock_release(&pd->lock);
+		return -EBADF;
+	}
+	g->wait_fd = fd;
+	g->wait_mode = mode;
+	has_turn = !d->has_turn;
+	d->has_turn = true;
+	rc = has_turn ? wait_at_word(d, mode, seq, deadline_ns) : wait_in_queue(d, deadline_ns);
+	g->wait_fd = -1;
+	if (has_turn || rc == 0)
+		pass_on(d, seq, has_turn);
+	return rc;
+}
