@@ -230,22 +230,6 @@ static void test_stopped_target(void **state)
 	program_stop(&p);
 }
 
-static char state_of(pid_t pid)
-{
-	char path[64], text[512], *end;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = 0;
-	end = strrchr(text, ')');
-	return end ? end[2] : 0;
-}
-
 static void test_main_thread_is_gone(void **state)
 {
 	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), "--thread", NULL };

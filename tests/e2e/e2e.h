@@ -161,6 +161,23 @@ static inline bool program_lives(const struct program *p)
 	return waitpid(p->pid, NULL, WNOHANG) == 0;
 }
 
+/* The kernel's letter for a thread; 0: there is none. */
+static inline char state_of(pid_t pid)
+{
+	char path[64], text[512], *end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = 0;
+	end = strrchr(text, ')');
+	return end ? end[2] : 0;
+}
+
 /* What has been written to a temporary file. */
 static inline void e2e_text(FILE *f, char *ret, size_t bytes)
 {

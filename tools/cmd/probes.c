@@ -6,8 +6,9 @@
  *   PROBE             TEMP SITE           SEM ARMED ARGUMENTS
  *   m_new             cold 0x55e04c1f2e84   1 yes   m,for_p,cause
  *
- * A probe is armed if its site holds a breakpoint, read back from the target's memory; SEM is how
- * many tracers and sinks listen, as the target itself sees it. A file has neither.
+ * A probe is armed if its site holds a breakpoint, read back from the target's memory; SEM is the
+ * semaphore that the target tests: 1 for all tracers together (the kernel arms a site once, however
+ * many share it), and 1 more for a sink in the process. A file has neither.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -47,8 +47,8 @@ static char state_letter(const struct task_row *r)
 struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
 {
 	union bpf_iter_link_info info = { .task = { .pid = (uint32_t)t->pid } };
-	struct bpf_iter_attach_opts opts = { .sz = sizeof(opts), .link_info = &info,
-					     .link_info_len = sizeof(info) };
+	/* The macro also clears the padding, which libbpf takes for options it does not know. */
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	struct threads_iter *it = calloc(1, sizeof(*it));
 
 	*ret_error = -ENOMEM;

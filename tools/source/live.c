@@ -108,7 +108,7 @@ static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 	bool is_first = l->snapshot.seq == 0;
 	int rc;
 
-	if (l->is_gone || l->has_execed)
+	if (l->is_gone || l->has_execed || !target_is_same_image(l->target))
 		return -ESRCH;
 	drain(l, emit, arg);
 	rc = snapshot_take(&l->snapshot, l->iter ? 1 : 0, emit, arg);
@@ -116,7 +116,7 @@ static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 		name_threads(l);
 	l->status.snapshot_ns = l->snapshot.duration_ns;
 	tell_losses(l, emit, arg);
-	if (rc < 0 && !target_is_alive(l->target))
+	if (rc < 0 && !target_is_same_image(l->target))
 		return -ESRCH;
 	return rc;
 }

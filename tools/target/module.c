@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "describe.h"
@@ -25,6 +26,9 @@
 #define LAYOUT_OWNER "grt"
 #define LAYOUT_TYPE 1
 #define DELETED " (deleted)"
+#define LIBRARY "libgrt.so"
+#define LOADING_TRIES 50
+#define LOADING_WAIT_NS 10000000l
 
 /* What one walk over the maps has found. */
 struct search {
@@ -242,6 +246,26 @@ out_close:
 		close(fd);
 }
 
+/* Is libgrt still to be loaded? Between its exec and its main a program maps its libraries. */
+static bool is_loading(const struct target *t)
+{
+	char path[32], err[64];
+	bool needs = false;
+	struct image im;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", t->via_tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (image_open(&im, fd, err, sizeof(err)) == 0) {
+		needs = image_needs(&im, LIBRARY);
+		image_close(&im);
+	}
+	close(fd);
+	return needs;
+}
+
 static enum exit_code nothing_found(const struct search *s)
 {
 	const struct target *t = s->t;
@@ -254,30 +278,50 @@ static enum exit_code nothing_found(const struct search *s)
 			  t->pid);
 		return EXIT_NOT_PERMITTED;
 	}
+	if (is_loading(t))
+		return diag_error(EXIT_NO_TARGET, "pid %d (%s) has not loaded " LIBRARY " yet",
+				  t->pid, t->comm);
 	describe_process(t->via_tid, looks, sizeof(looks));
 	return diag_error(EXIT_NO_TARGET, "pid %d (%s) is not a libgrt program: it looks like %s",
 			  t->pid, t->comm, looks);
 }
 
-enum exit_code module_find(struct target *t)
+/* One walk over the maps. 0 or -errno. */
+static int maps_walk(struct search *s)
 {
-	struct search s = { .t = t };
 	struct proc_maps it;
 	struct proc_map map;
-	int rc = proc_maps_open(&it, t->via_tid);
+	int rc = proc_maps_open(&it, s->t->via_tid);
 	bool any = false;
 
 	if (rc < 0)
-		return identity_refused(t, "cannot read the memory map of", rc);
+		return rc;
 	while (proc_maps_next(&it, &map)) {
 		any = true;
 		if (map.perms[2] == 'x' && map.inode != 0 && map.path[0] == '/')
-			map_visit(&s, &map);
+			map_visit(s, &map);
 	}
 	proc_maps_close(&it);
 	if (!any)
-		return identity_refused(t, "cannot read the memory map of",
-					target_is_alive(t) ? -EACCES : -ESRCH);
+		return target_is_alive(s->t) ? -EACCES : -ESRCH;
+	return 0;
+}
+
+enum exit_code module_find(struct target *t)
+{
+	static const struct timespec wait = { .tv_nsec = LOADING_WAIT_NS };
+	struct search s = { .t = t };
+	int rc = maps_walk(&s);
+
+	/* Who is stopped loads nothing while we wait. */
+	for (int i = 0; rc == 0 && !s.found && !t->is_stopped && i < LOADING_TRIES; i++) {
+		if (!is_loading(t))
+			break;
+		nanosleep(&wait, NULL);
+		rc = maps_walk(&s);
+	}
+	if (rc < 0)
+		return identity_refused(t, "cannot read the memory map of", rc);
 	if (!s.found)
 		return nothing_found(&s);
 	if (s.found > 1)
@@ -296,9 +340,9 @@ static enum exit_code file_refused(const char *path, const struct image *im)
 
 	snprintf(copy, sizeof(copy), "%s", path);
 	base = strrchr(copy, '/');
-	if (image_needs(im, "libgrt.so")) {
+	if (image_needs(im, LIBRARY)) {
 		diag_error(EXIT_NO_TARGET, "%s has no probes of its own: it uses the library "
-			   "libgrt.so", path);
+			   LIBRARY, path);
 		diag_hint("give the library, or the pid of a running %s", base ? base + 1 : copy);
 		return EXIT_NO_TARGET;
 	}

@@ -147,8 +147,9 @@ static enum exit_code memory_check(const struct target *t)
 	struct look k = { 0 };
 	int rc = look(t, &k);
 
-	/* Tables that are being filled are wrong only for a moment. */
-	for (int i = 0; (rc == -EINVAL || rc == -EFAULT) && i < STARTUP_TRIES; i++) {
+	/* Tables that are being filled are wrong only for a moment; who is stopped fills none. */
+	for (int i = 0; (rc == -EINVAL || rc == -EFAULT) && !t->is_stopped && i < STARTUP_TRIES;
+	     i++) {
 		nanosleep(&wait, NULL);
 		rc = look(t, &k);
 	}
@@ -170,8 +171,18 @@ static struct target *target_new(int *ret_code)
 		return NULL;
 	}
 	t->pidfd = -1;
+	t->mem_fd = -1;
 	t->module.fd = -1;
 	return t;
+}
+
+/* The file stays tied to the memory that it was opened on: once that is gone it reads nothing. */
+static int image_hold(const struct target *t)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", t->via_tid);
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 struct target *target_open(pid_t pid, int *ret_code)
@@ -182,11 +193,14 @@ struct target *target_open(pid_t pid, int *ret_code)
 	if (!t)
 		return NULL;
 	code = identity_open(t, pid);
+	/* Before the maps are read: an exec from here on is noticed. */
+	if (code == EXIT_FINE)
+		t->mem_fd = image_hold(t);
 	if (code == EXIT_FINE)
 		code = module_find(t);
 	if (code == EXIT_FINE)
 		code = memory_check(t);
-	if (code == EXIT_FINE && !target_is_alive(t))
+	if (code == EXIT_FINE && !target_is_same_image(t))
 		code = identity_refused(t, "cannot open", -ESRCH);
 	*ret_code = (int)code;
 	if (code == EXIT_FINE)
@@ -231,6 +245,8 @@ void target_close(struct target *t)
 		return;
 	if (t->pidfd >= 0)
 		close(t->pidfd);
+	if (t->mem_fd >= 0)
+		close(t->mem_fd);
 	if (t->module.fd >= 0)
 		close(t->module.fd);
 	free(t->site);
@@ -248,4 +264,13 @@ bool target_is_alive(const struct target *t)
 	if (t->pid == 0 || proc_stat_read(t->pid, &stat) < 0 || stat.start_ns != t->start_time_ns)
 		return false;
 	return !proc_stat_is_dead(&stat) || proc_live_thread(t->pid) != 0;
+}
+
+bool target_is_same_image(const struct target *t)
+{
+	char c;
+
+	if (t->mem_fd < 0)
+		return target_is_alive(t);
+	return pread(t->mem_fd, &c, 1, (off_t)t->layout.sched) == 1;
 }

@@ -63,6 +63,7 @@ struct target {
 	int pidfd;              /* -1: the kernel has none, or the target is a file */
 	pid_t via_tid;          /* whose /proc entries show memory and files: pid, or a live thread if
 				   the leader is gone */
+	int mem_fd;             /* /proc/PID/mem: holds on to the image, not to the process; or -1 */
 	int ns_level;          /* pid namespaces between ours and the innermost one */
 	pid_t ns_pid;          /* its pid in the innermost one */
 	bool is_leader_gone;   /* main thread has exited */
@@ -83,6 +84,8 @@ struct target *target_open(pid_t pid, int *ret_code);
 void target_close(struct target *t);
 /* Is it still the same process, and alive? */
 bool target_is_alive(const struct target *t);
+/* Does it still run the image that was opened? False after an exec, and after its end. */
+bool target_is_same_image(const struct target *t);
 /* Probes of an ELF file that is not running; addr fields are ELF addresses, pid is 0. */
 struct target *target_open_file(const char *path, int *ret_code);
 /* Which sites hold a breakpoint now: read back from the target's memory. Bitmap by index in site.
