@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* names_test.c - descriptors and functions of this process, by the names users give them. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <dlfcn.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../../tools/target/fdname.h"
+#include "../../tools/target/symname.h"
+
+static char name[512];
+
+static bool fd_of(struct fdname *f, int fd)
+{
+	return fdname_get(f, fd, name, sizeof(name));
+}
+
+static void files_pipes_and_anonymous_inodes(void **state)
+{
+	char path[] = "/tmp/names_test.XXXXXX";
+	struct fdname *f = fdname_new(getpid());
+	int file = mkstemp(path), epoll = epoll_create1(0), event = eventfd(0, 0), ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_true(fd_of(f, file));
+	assert_string_equal(name, path);
+	assert_true(fd_of(f, ends[0]));
+	assert_int_equal(strncmp(name, "pipe:[", 6), 0);
+	assert_true(fd_of(f, epoll));
+	assert_string_equal(name, "epoll");
+	assert_true(fd_of(f, event));
+	assert_string_equal(name, "[eventfd]");
+
+	close(file);
+	assert_false(fd_of(f, file));
+	unlink(path);
+	close(epoll);
+	close(event);
+	close(ends[0]);
+	close(ends[1]);
+	fdname_free(f);
+}
+
+static int listener(int family, struct sockaddr_storage *addr, socklen_t *len)
+{
+	int fd = socket(family, SOCK_STREAM, 0);
+
+	memset(addr, 0, sizeof(*addr));
+	addr->ss_family = (sa_family_t)family;
+	*len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	if (family == AF_INET)
+		((struct sockaddr_in *)addr)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else
+		((struct sockaddr_in6 *)addr)->sin6_addr = in6addr_loopback;
+	if (fd < 0 || bind(fd, (struct sockaddr *)addr, *len) < 0 || listen(fd, 1) < 0) {
+		close(fd);
+		return -1;
+	}
+	getsockname(fd, (struct sockaddr *)addr, len);
+	return fd;
+}
+
+static void sockets_have_their_two_ends(int family, const char *address)
+{
+	struct fdname *f = fdname_new(getpid());
+	struct sockaddr_storage addr;
+	socklen_t len;
+	int server = listener(family, &addr, &len), client, port;
+	char want[128];
+
+	if (server < 0)
+		skip();
+	port = ntohs(family == AF_INET ? ((struct sockaddr_in *)&addr)->sin_port
+				       : ((struct sockaddr_in6 *)&addr)->sin6_port);
+	client = socket(family, SOCK_STREAM, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&addr, len), 0);
+
+	assert_true(fd_of(f, server));
+	snprintf(want, sizeof(want), "tcp %s:%d listening", address, port);
+	assert_string_equal(name, want);
+	assert_true(fd_of(f, client));
+	snprintf(want, sizeof(want), "->%s:%d", address, port);
+	assert_non_null(strstr(name, want));
+	assert_int_equal(strncmp(name, "tcp ", 4), 0);
+	close(client);
+	close(server);
+	fdname_free(f);
+}
+
+static void tcp_over_ipv4(void **state)
+{
+	(void)state;
+	sockets_have_their_two_ends(AF_INET, "127.0.0.1");
+}
+
+static void tcp_over_ipv6(void **state)
+{
+	(void)state;
+	sockets_have_their_two_ends(AF_INET6, "[::1]");
+}
+
+static void sockets_made_later_need_a_refresh(void **state)
+{
+	struct fdname *f = fdname_new(getpid());
+	struct sockaddr_storage addr;
+	socklen_t len;
+	int first = listener(AF_INET, &addr, &len), second;
+
+	(void)state;
+	assert_true(fd_of(f, first));
+	second = listener(AF_INET, &addr, &len);
+
+	assert_true(fd_of(f, second));
+	assert_int_equal(strncmp(name, "socket:[", 8), 0);
+	fdname_refresh(f);
+	assert_true(fd_of(f, second));
+	assert_int_equal(strncmp(name, "tcp 127.0.0.1:", 14), 0);
+	close(first);
+	close(second);
+	fdname_free(f);
+}
+
+static void unix_sockets_show_their_path(void **state)
+{
+	struct fdname *f = fdname_new(getpid());
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/tmp/names_test.%d", getpid());
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_true(fd_of(f, fd));
+	assert_int_equal(strncmp(name, "unix /tmp/names_test.", 21), 0);
+	unlink(addr.sun_path);
+	close(fd);
+	fdname_free(f);
+}
+
+static __attribute__((noinline)) long a_function_of_ours(long v)
+{
+	__asm__ volatile("" : "+r"(v));
+	return v + 1;
+}
+
+static void functions_have_names(void **state)
+{
+	struct symname *s = symname_new(getpid());
+
+	(void)state;
+	assert_int_equal(a_function_of_ours(1), 2);
+	assert_true(symname_get(s, (uint64_t)(uintptr_t)a_function_of_ours, name, sizeof(name)));
+	assert_string_equal(name, "a_function_of_ours");
+	assert_true(
+		symname_get(s, (uint64_t)(uintptr_t)a_function_of_ours + 1, name, sizeof(name)));
+	assert_string_equal(name, "a_function_of_ours");
+	symname_free(s);
+}
+
+static void functions_of_libraries_too(void **state)
+{
+	struct symname *s = symname_new(getpid());
+	void *addr = dlsym(RTLD_DEFAULT, "usleep");
+
+	(void)state;
+	assert_non_null(addr);
+	assert_true(symname_get(s, (uint64_t)(uintptr_t)addr, name, sizeof(name)));
+	assert_string_equal(name, "usleep");
+	symname_free(s);
+}
+
+static void addresses_outside_of_any_file_have_none(void **state)
+{
+	struct symname *s = symname_new(getpid());
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_false(symname_get(s, 0, name, sizeof(name)));
+	assert_false(symname_get(s, (uint64_t)(uintptr_t)page, name, sizeof(name)));
+	for (uint64_t i = 0; i < 1000; i++) /* far more than are remembered */
+		assert_false(symname_get(s, i, name, sizeof(name)));
+	munmap(page, 4096);
+	symname_free(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_pipes_and_anonymous_inodes),
+		cmocka_unit_test(tcp_over_ipv4),
+		cmocka_unit_test(tcp_over_ipv6),
+		cmocka_unit_test(sockets_made_later_need_a_refresh),
+		cmocka_unit_test(unix_sockets_show_their_path),
+		cmocka_unit_test(functions_have_names),
+		cmocka_unit_test(functions_of_libraries_too),
+		cmocka_unit_test(addresses_outside_of_any_file_have_none),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
