@@ -140,7 +140,7 @@ int on_probe(struct pt_regs *ctx)
 	rec.kind = (__u16)spec->kind;
 #pragma unroll
 	for (int i = 0; i < GRT_REC_ARGS; i++)
-		if (i < spec->nargs)
+		if ((__u32)i < spec->nargs)
 			rec.arg[i] = read_arg(ctx, &spec->arg[i]);
 	if (rec.kind < PROBES_MAX)
 		count(BPF_COUNT_KIND0 + rec.kind);

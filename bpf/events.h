@@ -15,7 +15,7 @@ struct task_row {
 	__u32 ns_tid;  /* in the thread's own, innermost one: what the runtime knows */
 	__u32 tgid;     /* in the initial pid namespace */
 	__u32 init_tid; /* in the initial pid namespace: what BPF maps are keyed by */
-	__u32 reserved;
+	__u32 observer_level; /* depth of the reader's pid namespace */
 	__u32 state;       /* task->__state: 0 runnable or running */
 	__u32 exit_state;
 	__u32 is_on_cpu;   /* executes at this moment */

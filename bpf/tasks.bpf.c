@@ -16,7 +16,6 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 const volatile __u32 target_tgid;     /* as the observer's pid namespace knows it */
-const volatile __u32 observer_level;  /* depth of the observer's pid namespace */
 
 
 static __u32 nr_at_level(struct pid *pid, __u32 level)
@@ -29,10 +28,18 @@ static __u32 nr_at_level(struct pid *pid, __u32 level)
 	return (__u32)upid.nr;
 }
 
-/* The thread group's own pid outlives its first thread. */
-static __u32 tgid_for_observer(struct task_struct *task)
+/* The walk runs in the reader's own context: gotrace is the current task. */
+static __u32 level_of_observer(void)
 {
-	return nr_at_level(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]), observer_level);
+	struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(reader, thread_pid, level);
+}
+
+/* The thread group's own pid outlives its first thread. */
+static __u32 tgid_at_level(struct task_struct *task, __u32 level)
+{
+	return nr_at_level(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]), level);
 }
 
 static void read_registers(struct task_row *row, struct task_struct *task)
@@ -61,14 +68,16 @@ int dump_threads(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct task_row row = { 0 };
+	__u32 level = level_of_observer();
 	struct pid *pid;
 
-	if (!task || tgid_for_observer(task) != target_tgid)
+	if (!task || tgid_at_level(task, level) != target_tgid)
 		return 0;
 	pid = BPF_CORE_READ(task, thread_pid);
 	row.tgid = task->tgid;
 	row.init_tid = task->pid;
-	row.tid = nr_at_level(pid, observer_level);
+	row.tid = nr_at_level(pid, level);
+	row.observer_level = level;
 	row.ns_tid = nr_at_level(pid, BPF_CORE_READ(pid, level));
 	row.state = BPF_CORE_READ(task, __state);
 	row.exit_state = task->exit_state;

@@ -41,3 +41,37 @@ $(O)/run: tests/run.c
 
 RUNTIME_TESTS = $(RT_UNIT_BIN) $(SCHED_BIN)
 tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(E2E_BIN) $(TRACEES) $(O)/run
+
+# --- running ---------------------------------------------------------------------------------------
+
+export TEST_TOTALS ?= $(abspath $(O))/test-totals
+TEST_ENV = GOTRACE=$(abspath $(O))/gotrace TRACEE_DIR=$(abspath $(O))/tracee \
+	EXAMPLES_DIR=$(abspath $(O))/examples GOTRACE_TREE=$(CURDIR)
+
+test-runtime: $(RUNTIME_TESTS) $(O)/run
+	$(Q)$(TEST_ENV) $(O)/run --label '$(if $(SAN),$(SAN): )' $(RUNTIME_TESTS)
+test-tools: all tests
+	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(E2E_BIN)
+
+# The runtime's tests once more, as each of these sees them.
+VARIANTS := debug stress address thread
+$(VARIANTS:%=test-%):
+	$(Q)$(MAKE) --no-print-directory O=$(O)/$(@:test-%=%) SAN=$(@:test-%=%) test-runtime
+
+model:
+	$(Q)tests/model/run.sh $(O)/model
+
+check: deps-check
+	$(Q)rm -f $(TEST_TOTALS)
+	$(Q)$(MAKE) --no-print-directory -j2 all tests
+	$(Q)$(MAKE) --no-print-directory check-doors
+	$(Q)ok=0; for t in test-runtime test-tools $(VARIANTS:%=test-%); do \
+		echo "== $$t"; $(MAKE) --no-print-directory $$t || ok=1; done; \
+	awk '{ p += $$1; f += $$2; s += $$3 } \
+		END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f != 0 }' $(TEST_TOTALS) && \
+		exit $$ok
+
+check-doors:
+	$(Q)tests/doors.sh
+
+.PHONY: tests test-runtime test-tools $(VARIANTS:%=test-%) model check check-doors

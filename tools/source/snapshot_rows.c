@@ -16,9 +16,13 @@ static uint64_t taken_ns(uint64_t take)
 	return GRT_TAKE_KIND(take) == GRT_TAKE_TAKEN ? take >> GRT_TAKE_SHIFT : 0;
 }
 
+/* A thread that goes to sleep may be charged until a little later (delayed dequeue). */
+#define SLEEP_LAG_NS 10000000ull
+
 /*
- * Since when it is in this state. Blocked: asleep since before the P was taken is when the call began
- * to wait; awake, or asleep since later, only the take is known to lie inside the call.
+ * Since when it is in this state. Blocked: asleep since about the time when the P was taken, or before,
+ * is one sleep, and the call began to wait then; awake, or asleep since later, it has slept several
+ * times, and only the take is known to lie inside the call.
  */
 static uint64_t since_ns(enum grt_mstate state, const struct m_view *m, const struct thread_row *t,
 			 uint32_t *attr)
@@ -27,8 +31,8 @@ static uint64_t since_ns(enum grt_mstate state, const struct m_view *m, const st
 
 	switch (state) {
 	case GRT_MS_blocked:
-		if (t->asleep_since_ns && (t->asleep_since_ns <= taken || taken == 0))
-			return t->asleep_since_ns;
+		if (t->asleep_since_ns && (t->asleep_since_ns <= taken + SLEEP_LAG_NS || taken == 0))
+			return taken && taken < t->asleep_since_ns ? taken : t->asleep_since_ns;
 		*attr |= GRT_MA_SINCE_AT_LEAST;
 		return taken;
 	case GRT_MS_idle:
