@@ -70,12 +70,16 @@ static void drain(struct live *l, source_emit_fn emit, void *arg)
 /* Loss is a record like any other, as soon as it is known. */
 static void tell_losses(struct live *l, source_emit_fn emit, void *arg)
 {
-	l->status.lost[GRT_LOSS_MEMORY] = l->snapshot.tables.lost;
+	uint64_t memory = l->snapshot.tables.lost;
+
 	if (l->events) {
 		l->status.lost[GRT_LOSS_RING] = events_counter(l->events, BPF_COUNT_LOST_RING);
 		l->status.lost[GRT_LOSS_MAP] = events_counter(l->events, BPF_COUNT_LOST_MAP);
-		l->status.lost[GRT_LOSS_MEMORY] += events_counter(l->events, BPF_COUNT_LOST_MEMORY);
+		memory += events_counter(l->events, BPF_COUNT_LOST_MEMORY);
 	}
+	/* Memory that went away with its image was not lost. Asked last: what was counted is older. */
+	if (target_is_same_image(l->target))
+		l->status.lost[GRT_LOSS_MEMORY] = memory;
 	for (unsigned reason = 0; reason < 8; reason++) {
 		struct grt_rec rec = { .kind = GRT_K_LOST, .time_ns = threads_now_ns() };
 
