@@ -74,12 +74,12 @@ static void test_all_probes_of_a_file_are_found(void **state)
 static void test_two_layout_notes_are_refused(void **state)
 {
 	struct elf_fixture f = good;
-	Elf64_Phdr *seg = (Elf64_Phdr *)(f.file.data + sizeof(Elf64_Ehdr));
+	uint8_t *segments = f.file.data + sizeof(Elf64_Ehdr);
 	int code;
 
 	(void)state;
 	/* The data segment becomes a second way to the same notes. */
-	seg[1] = seg[2];
+	memcpy(segments + sizeof(Elf64_Phdr), segments + 2 * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr));
 	assert_null(open_bytes(f.file.data, f.file.n, &code));
 
 	assert_int_equal(code, EXIT_NO_TARGET);
@@ -88,11 +88,12 @@ static void test_two_layout_notes_are_refused(void **state)
 static void test_address_outside_of_data_is_refused(void **state)
 {
 	struct elf_fixture f = good;
-	Elf64_Phdr *seg = (Elf64_Phdr *)(f.file.data + sizeof(Elf64_Ehdr));
+	uint8_t *data_segment = f.file.data + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr);
+	const uint64_t memsz = DATA_BYTES;
 	int code;
 
 	(void)state;
-	seg[1].p_memsz = DATA_BYTES;
+	memcpy(data_segment + offsetof(Elf64_Phdr, p_memsz), &memsz, sizeof(memsz));
 	assert_null(open_bytes(f.file.data, f.file.n, &code));
 
 	assert_int_equal(code, EXIT_NO_TARGET);
