@@ -267,6 +267,64 @@ static void what_came_before_all_probes_were_armed_does_not_count(void **state)
 	assert_false(model_law_broken(m, why, sizeof(why)));
 }
 
+/* The hand-off was told before the first snapshot, its end after it; then the same again, in full.
+ */
+static void an_end_without_a_beginning_takes_nobody_elses(void **state)
+{
+	const struct model_handoff *h;
+	struct model *m = *state;
+	char why[256];
+
+	rec_snapshot(m, T0, 1, 0, NULL, 0, &no_counts);
+	rec_done(m, T0 + 10, 0, 5, 6);
+	for (uint64_t t = T0 + 1000; t <= T0 + 3000; t += 1000) {
+		rec_retake(m, t, 0, 5, 0, GRT_BY_SYSMON, 0);
+		rec_handoff(m, t + 20, 0, 5, GRT_HANDOFF_RETAKE, GRT_HANDOFF_WOKE, 6);
+		rec_done(m, t + 70, 0, 5, 6);
+	}
+
+	model_tick(m, T0 + SEC_NS);
+	assert_int_equal(model_handoffs(m, &h), 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(h[i].done_ns - h[i].retake_ns, 70);
+	assert_int_equal(model_rates(m)->handoff_ns.max, 70);
+	assert_false(model_law_broken(m, why, sizeof(why)));
+}
+
+static void a_handoff_whose_retake_was_not_seen_shifts_nothing(void **state)
+{
+	const struct model_handoff *h;
+	struct model *m = *state;
+	char why[256];
+
+	rec_snapshot(m, T0, 1, 0, NULL, 0, &no_counts);
+	rec_handoff(m, T0 + 10, 0, 5, GRT_HANDOFF_RETAKE, GRT_HANDOFF_WOKE, 6);
+	rec_retake(m, T0 + 1000, 0, 5, 0, GRT_BY_SYSMON, 0);
+	rec_handoff(m, T0 + 1020, 0, 5, GRT_HANDOFF_RETAKE, GRT_HANDOFF_WOKE, 6);
+	rec_done(m, T0 + 1070, 0, 5, 6);
+
+	model_tick(m, T0 + SEC_NS);
+	assert_int_equal(model_handoffs(m, &h), 1);
+	assert_int_equal(h[0].done_ns - h[0].retake_ns, 70);
+	assert_false(model_law_broken(m, why, sizeof(why)));
+}
+
+/* An M that ends hands its P off without a record of a beginning, and the new M may be first to
+ * tell. */
+static void a_handoff_of_an_ending_m_needs_no_beginning(void **state)
+{
+	const struct model_handoff *h;
+	struct model *m = *state;
+
+	rec_done(m, T0, 0, 5, 6);
+	rec_handoff(m, T0 + 20, 0, 5, GRT_HANDOFF_EXIT, GRT_HANDOFF_WOKE, 6);
+
+	model_tick(m, T0 + SEC_NS);
+	assert_int_equal(model_handoffs(m, &h), 1);
+	assert_int_equal(h[0].cause, GRT_HANDOFF_EXIT);
+	assert_int_equal(model_rates(m)->handoff_ns.n, 0);
+}
+
 static void a_retake_without_handoff_breaks_a_law(void **state)
 {
 	struct model *m = *state;
@@ -347,6 +405,9 @@ int main(void)
 		TEST(a_p_handed_on_before_the_first_is_told),
 		TEST(a_stolen_p_is_no_handoff),
 		TEST(what_came_before_all_probes_were_armed_does_not_count),
+		TEST(an_end_without_a_beginning_takes_nobody_elses),
+		TEST(a_handoff_whose_retake_was_not_seen_shifts_nothing),
+		TEST(a_handoff_of_an_ending_m_needs_no_beginning),
 		TEST(a_retake_without_handoff_breaks_a_law),
 		TEST(blocked_ms_must_agree_with_the_counters),
 		TEST(a_moving_process_does_not_break_the_law),

@@ -5,14 +5,15 @@
  *
  *	gotrace                            child
  *	arms the hold, closes the go pipe  reads the go pipe
- *	                                   execs; in there the kernel closes the hold and sends
- *SIGSTOP stops before the first instruction of the new program opens the target, attaches SIGCONT
- *runs
+ *	                                   execs; there the kernel closes the hold: SIGSTOP
+ *	                                   stops before the new program's first instruction
+ *	opens the target, attaches
+ *	SIGCONT                            runs
  *
  * No ptrace, so a program that looks for debuggers, or is one, works as ever; and nothing is left
  * behind: the pipe is ours. A runtime in a shared library is mapped by the loader only later: then
- *the program runs in steps of STEP_NS between tries, and what it did before the attach, the first
- *snapshot tells.
+ * the program runs in steps of STEP_NS between tries, and what it did before the attach, the first
+ * snapshot tells.
  */
 #define _GNU_SOURCE
 #include <errno.h>

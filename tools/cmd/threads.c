@@ -2,11 +2,11 @@
 /*
  * threads.c - gotrace threads: how many threads a process has, and in which state each is.
  *
- *	pid 4711 (growth), libgrt, level 1, 9/9 armed; exact: blocked, hand-offs, p99, new
- *	  threads; sampled every 1.0s: the rest
- *	---------------- threads ------------------ -- Ps - -- Gs -- hand-off thr
- *	all blk sysc hst run spn pol idl lck sys fgn bsy idl all rq net  /s   p99 new
- *	105  97    0   0   3   0   1   3   0   1   0   2   0 101  0   0  11  86us   0
+ *	pid 4711 (growth), libgrt, level 1, 9/9 armed; exact: blocked, hand-offs, p99,
+ *	  new threads; sampled every 1s: the rest
+ *	----------------- threads ------------------ - Ps -- --- Gs --- hand-off thr
+ *	all blk sysc hst run spn pol idl lck sys fgn bsy idl all rq net /s   p99 new
+ *	102  97    0   0   0   0   1   3   0   1   0   1   1 101  0   0 98  61us   0
  *
  * A tick: snapshot, tell the model the time, show. Between ticks the source hands over events.
  */

@@ -3,24 +3,34 @@
  * handoffs.c - puts hand-offs together from the records of three threads.
  *
  *   retake (p, m)             or entersyscallblock (m, p): the P has lost its M
- *   handoff (p, from_m)       what became of it; written by who handed it off, after it woke the
- * new M handoff_done (p, from_m)  the new M has it
+ *   handoff (p, from_m)       what became of it; told by who handed it off, after waking the new M
+ *   handoff_done (p, from_m)  the new M has it
  *
  * The last two come in either order: the waker may be off the CPU when the new M already runs, and
  * meanwhile the P may even have been taken again. So an open hand-off is found by (p, from_m),
  * oldest first. One that idles the P ends with `handoff`: it has no dispatch. Retakes by a
  * returning M, or by a change of GOMAXPROCS, are followed by none.
+ *
+ * What began unseen (before the first snapshot, or an M that ends: there is no record of a beginning)
+ * never takes a record from a hand-off whose beginning was seen, and is dropped when the same M loses
+ * the same P again. Without that rule one of them would shift every later match by one.
  */
 #include <string.h>
 
 #include "state.h"
+
+static void open_remove(struct model *m, size_t i)
+{
+	memmove(&m->open[i], &m->open[i + 1], (m->nopen - i - 1) * sizeof(*m->open));
+	m->nopen--;
+}
 
 static struct handoff_open *open_add(struct model *m, int64_t p, int64_t from_m)
 {
 	struct handoff_open *o;
 
 	if (m->nopen == HANDOFFS_OPEN_MAX)
-		memmove(m->open, m->open + 1, --m->nopen * sizeof(*m->open));
+		open_remove(m, 0);
 	o = &m->open[m->nopen++];
 	memset(o, 0, sizeof(*o));
 	o->h.p = p;
@@ -29,21 +39,30 @@ static struct handoff_open *open_add(struct model *m, int64_t p, int64_t from_m)
 	return o;
 }
 
+/* The same with a beginning that was seen: what is left of an unseen one is over. */
+static struct handoff_open *open_begin(struct model *m, int64_t p, int64_t from_m)
+{
+	struct handoff_open *o;
+
+	for (size_t i = m->nopen; i-- > 0;) {
+		o = &m->open[i];
+		if (o->h.p == p && o->h.from_m == from_m && !o->has_begin)
+			open_remove(m, i);
+	}
+	o = open_add(m, p, from_m);
+	o->has_begin = true;
+	return o;
+}
+
 static void open_finish(struct model *m, struct handoff_open *o)
 {
 	const struct model_handoff *h = &o->h;
-	size_t after = m->nopen - (size_t)(o - m->open) - 1;
 
-	if (h->outcome == GRT_HANDOFF_IDLED)
-		m->sums.handoffs_idled++;
-	else
-		m->sums.dispatched++;
 	if (h->start_ns && h->done_ns > h->start_ns)
 		hist_add(&m->rates.handoff_ns, h->done_ns - h->start_ns);
 	if (array_reserve((void **)&m->done, &m->done_cap, m->ndone, sizeof(*m->done)))
 		m->done[m->ndone++] = *h;
-	memmove(o, o + 1, after * sizeof(*o));
-	m->nopen--;
+	open_remove(m, (size_t)(o - m->open));
 }
 
 static void retake(struct model *m, const struct grt_rec *rec)
@@ -60,8 +79,7 @@ static void retake(struct model *m, const struct grt_rec *rec)
 		    !o->has_handoff)
 			m->sums.begun_twice++;
 	}
-	o = open_add(m, (int64_t)rec->arg[0], (int64_t)rec->arg[1]);
-	o->has_begin = true;
+	o = open_begin(m, (int64_t)rec->arg[0], (int64_t)rec->arg[1]);
 	o->h.retake_ns = rec->time_ns;
 	o->h.g = rec->arg[2];
 	o->h.in_call_ns = rec->arg[3];
@@ -74,10 +92,9 @@ static void retake(struct model *m, const struct grt_rec *rec)
 
 static void block(struct model *m, const struct grt_rec *rec)
 {
-	struct handoff_open *o = open_add(m, (int64_t)rec->arg[2], (int64_t)rec->arg[1]);
+	struct handoff_open *o = open_begin(m, (int64_t)rec->arg[2], (int64_t)rec->arg[1]);
 
 	o->is_block = true;
-	o->has_begin = true;
 	o->h.g = rec->arg[0];
 	o->h.start_ns = rec->time_ns;
 }
@@ -95,14 +112,16 @@ static struct handoff_open *open_find(struct model *m, uint64_t p, uint64_t from
 	return NULL;
 }
 
-/* May the record of a hand-off of this cause belong to it? One that nothing began takes any. */
+/* Did it begin as a hand-off of this cause does, and is its record still to come? */
 static bool awaits_handoff(const struct handoff_open *o, uint64_t cause)
 {
 	if (o->has_handoff)
 		return false;
-	if (!o->has_begin)
-		return true;
-	return o->is_block ? cause == GRT_HANDOFF_SELF : cause == GRT_HANDOFF_RETAKE;
+	if (cause == GRT_HANDOFF_RETAKE)
+		return o->has_begin && !o->is_block;
+	if (cause == GRT_HANDOFF_SELF)
+		return o->has_begin && o->is_block;
+	return !o->has_begin;
 }
 
 static bool awaits_done(const struct handoff_open *o, uint64_t unused)

@@ -3,8 +3,8 @@
  * laws.c - what must hold between numbers that come from different places; every report checks it.
  *
  *   L1  retakes + given up - slow exits = blocked Ms
- *   L2  hand-offs of cause retake = retakes, but for those by a returning M or a change of
- * GOMAXPROCS L3  a P is not taken again before it was handed off
+ *   L2  hand-offs of cause retake = retakes, but for those by a returning M or a change of procs
+ *   L3  a P is not taken again before it was handed off
  *
  * L1 compares counters of the runtime with rows that were read a moment before or after, so it is
  * checked with the bounds that the snapshots around it give: both sums only grow, hence

@@ -44,8 +44,7 @@ struct event_sums {
 	uint64_t retakes_to_hand_off; /* by sysmon or kernel: a hand-off must follow */
 	uint64_t handoffs_of_retake;  /* whose retake was seen */
 	uint64_t handoffs_orphaned;   /* of cause retake, whose retake was not seen */
-	uint64_t handoffs_idled, dispatched;
-	uint64_t begun_twice; /* a second retake of a P whose hand-off is still to come */
+	uint64_t begun_twice;         /* a second retake of a P whose hand-off is still to come */
 };
 
 /* What the law on blocked Ms needs of a snapshot that is gone. */

@@ -6,7 +6,7 @@
  *	12  48121  blocked   >4.1s   17  -  read(7</var/log/x>, 65536)
  *
  * ">": at least so long, a lower bound is all that is known. "-": none, or not known. The call is
- *the last column and is cut where the screen ends ("~"); narrow screens lose P and TID first.
+ * the last column and is cut where the screen ends ("~"); narrow screens lose P and TID first.
  */
 #include <inttypes.h>
 #include <stdlib.h>
