@@ -140,6 +140,25 @@ static void test_three_come_and_go_in_another_order(void **state)
 	program_stop(&target);
 }
 
+static void test_others_of_the_same_file_are_left_alone(void **state)
+{
+	struct program target = sleeper_start(NULL, NULL), g = gotrace_attach(target.pid, NULL);
+	long semaphore, armed;
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		struct program other = sleeper_start(NULL, NULL);
+
+		listeners(other.pid, &semaphore, &armed);
+		assert_int_equal(semaphore, 0);
+		assert_int_equal(armed, 0);
+		assert_true(program_lives(&other));
+		program_stop(&other);
+	}
+	assert_int_equal(gotrace_end(&g, SIGINT), FINE);
+	program_stop(&target);
+}
+
 static void test_target_dies(void **state)
 {
 	struct program target = sleeper_start(NULL, NULL), g = gotrace_attach(target.pid, NULL);
@@ -339,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_come_and_go_in_another_order),
+		cmocka_unit_test(test_others_of_the_same_file_are_left_alone),
 		cmocka_unit_test(test_target_dies),
 		cmocka_unit_test(test_target_execs_itself),
 		cmocka_unit_test(test_target_execs_another_program),
