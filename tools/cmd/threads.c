@@ -179,12 +179,25 @@ static void begin(struct session *s)
 	s->has_begun = true;
 }
 
+/*
+ * Take a snapshot and settle what came before it. The time is taken first: a snapshot begins by handing
+ * over the events so far, so none from before that time is still to come. A time taken afterwards would
+ * call late what happened while the snapshot was taken.
+ */
+static int snapshot(struct session *s)
+{
+	uint64_t before_ns = clock_now();
+	int rc = s->source->ops->snapshot(s->source, emit, s->model);
+
+	model_tick(s->model, before_ns);
+	return rc;
+}
+
 /* One tick. 0, or -errno of the source. */
 static int tick(struct session *s)
 {
-	int rc = s->source->ops->snapshot(s->source, emit, s->model);
+	int rc = snapshot(s);
 
-	model_tick(s->model, clock_now());
 	if (rc < 0)
 		return rc;
 	if (!s->has_begun)
@@ -232,6 +245,9 @@ static void finish(struct session *s, enum view_why why)
 	struct source_status st;
 	struct view_end e = { .why = why, .rows = s->rows };
 
+	/* What happened since the last tick belongs to the totals, too. */
+	if (why == VIEW_SIGNAL)
+		snapshot(s);
 	/* Nothing more will come: what is held back for ordering is settled. */
 	model_tick(s->model, clock_now() + 2 * MODEL_WINDOW_NS);
 	e.observed_ns = clock_now() - s->begin_ns;
