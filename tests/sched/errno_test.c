@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * errno_test.c - I23: errno belongs to the goroutine, whatever thread it is on.
+ *
+ * Each test forces goroutines from thread to thread between a call that failed and the look at errno, and
+ * counts only the looks that came after a change of thread. Compiled with optimization: it is the compiler
+ * that keeps the address of another thread's errno. GRT_LONG=1: ten million changes.
+ */
+#include "runtime_test.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#define MOVERS 8
+
+static uint64_t moved_wanted(void)
+{
+	return getenv("GRT_LONG") ? 10000000 : 1000;
+}
+
+static uint64_t moved, wrong;
+static int ended;
+
+static bool is_over(void)
+{
+	return __atomic_load_n(&moved, __ATOMIC_RELAXED) >= moved_wanted();
+}
+
+static long thread_id(void)
+{
+	return grt_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/* A read that fails by the C library: EAGAIN is in errno of the thread that made it. */
+static void read_nothing(int fd)
+{
+	char c;
+
+	errno = 0;
+	EXPECT(read(fd, &c, 1) == -1, "the pipe is empty");
+}
+
+/* Read, move, look. Between two looks the thread's errno is made something else. */
+static void fail_and_move(int fd, void (*move)(void))
+{
+	long before;
+	int seen;
+
+	before = thread_id();
+	read_nothing(fd);
+	move();
+	seen = errno;
+	if (thread_id() != before)
+		__atomic_add_fetch(&moved, 1, __ATOMIC_RELAXED);
+	if (seen != EAGAIN)
+		__atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+	errno = E2BIG;
+}
+
+static void by_yield(void)
+{
+	grt_yield();
+}
+
+/* Who waits for the mutex is woken by the one that had it, and goes on where that one runs. */
+static grt_mutex contended;
+
+static void by_park(void)
+{
+	grt_mutex_lock(&contended);
+	grt_mutex_unlock(&contended);
+}
+
+static void hog(void *arg)
+{
+	(void)arg;
+	while (!is_over()) {
+		grt_mutex_lock(&contended);
+		grt_yield();
+		grt_mutex_unlock(&contended);
+	}
+}
+
+/* The P is given up at once, so that the goroutine comes back on whatever P there is. */
+static void by_call(void)
+{
+	grt_syscall_block(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	grt_yield();
+}
+
+static void (*move_with)(void);
+
+static void mover(void *arg)
+{
+	int fd[2];
+
+	(void)arg;
+	EXPECT_EQ(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
+	while (!is_over())
+		fail_and_move(fd[0], move_with);
+	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
+}
+
+static void move_all(void (*move)(void))
+{
+	move_with = move;
+	for (int i = 0; i < MOVERS; i++)
+		EXPECT_EQ(grt_go(mover, NULL), 0);
+	while (__atomic_load_n(&ended, __ATOMIC_SEQ_CST) < MOVERS)
+		grt_sleep(1000000);
+	EXPECT_EQ(wrong, 0);
+	EXPECT(moved >= moved_wanted(), "%lu changes of thread", (unsigned long)moved);
+}
+
+RUNTIME_TEST(i23_errno_survives_a_yield_to_another_thread, 2)
+{
+	move_all(by_yield);
+}
+
+RUNTIME_TEST(i23_errno_survives_a_park, 2)
+{
+	EXPECT_EQ(grt_go(hog, NULL), 0);
+	EXPECT_EQ(grt_go(hog, NULL), 0);
+	move_all(by_park);
+}
+
+RUNTIME_TEST(i23_errno_survives_a_call_that_lost_its_p, 2)
+{
+	move_all(by_call);
+}
+
+/* Waiting for a descriptor: the errno of before is there when data has come. */
+static void echo(void *arg)
+{
+	int fd = *(int *)arg;
+	char c;
+
+	while (grt_read(fd, &c, 1) == 1)
+		EXPECT_EQ(grt_write(fd, &c, 1), 1);
+	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
+}
+
+static void ask(void *arg)
+{
+	int fd = *(int *)arg;
+	char c = 'x';
+
+	while (!is_over()) {
+		long before = thread_id();
+
+		read_nothing(fd);
+		EXPECT_EQ(grt_write(fd, &c, 1), 1);
+		EXPECT_EQ(grt_read(fd, &c, 1), 1);
+		if (errno != EAGAIN)
+			__atomic_add_fetch(&wrong, 1, __ATOMIC_RELAXED);
+		if (thread_id() != before)
+			__atomic_add_fetch(&moved, 1, __ATOMIC_RELAXED);
+		errno = E2BIG;
+	}
+	EXPECT_EQ(shutdown(fd, SHUT_WR), 0);
+	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
+}
+
+RUNTIME_TEST(i23_errno_survives_waiting_for_the_network, 2)
+{
+	static int fd[MOVERS][2];
+
+	for (int i = 0; i < MOVERS; i++) {
+		EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd[i]), 0);
+		EXPECT_EQ(grt_fd_pollable(fd[i][0]), 0);
+		EXPECT_EQ(grt_fd_pollable(fd[i][1]), 0);
+		EXPECT_EQ(grt_go(echo, &fd[i][0]), 0);
+		EXPECT_EQ(grt_go(ask, &fd[i][1]), 0);
+	}
+	while (__atomic_load_n(&ended, __ATOMIC_SEQ_CST) < 2 * MOVERS)
+		grt_sleep(1000000);
+	EXPECT_EQ(wrong, 0);
+	EXPECT(moved >= moved_wanted(), "%lu changes of thread", (unsigned long)moved);
+}
+
+static long leave_errno(void *arg)
+{
+	errno = *(int *)arg;
+	return -1;
+}
+
+RUNTIME_TEST(foreign_code_leaves_its_errno_to_the_goroutine, 1)
+{
+	int want = ENOTTY;
+
+	errno = 0;
+	EXPECT_EQ(grt_blocking_call(leave_errno, &want), -1);
+	EXPECT_EQ(errno, ENOTTY);
+}
+
+RUNTIME_TEST(calls_on_descriptors_return_errors_and_leave_errno_alone, 1)
+{
+	char c;
+
+	errno = E2BIG;
+	EXPECT_EQ(grt_read(-1, &c, 1), -EBADF);
+	EXPECT_EQ(grt_write(-1, &c, 1), -EBADF);
+	EXPECT_EQ(grt_pread(-1, &c, 1, 0), -EBADF);
+	EXPECT_EQ(grt_open("/nowhere/at/all", O_RDONLY, 0), -ENOENT);
+	EXPECT_EQ(grt_close(-1), -EBADF);
+	EXPECT_EQ(errno, E2BIG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(i23_errno_survives_a_yield_to_another_thread),
+		cmocka_unit_test(i23_errno_survives_a_park),
+		cmocka_unit_test(i23_errno_survives_a_call_that_lost_its_p),
+		cmocka_unit_test(i23_errno_survives_waiting_for_the_network),
+		cmocka_unit_test(foreign_code_leaves_its_errno_to_the_goroutine),
+		cmocka_unit_test(calls_on_descriptors_return_errors_and_leave_errno_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
