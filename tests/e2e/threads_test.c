@@ -25,21 +25,6 @@ static int64_t now_ns(void)
 	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
 }
 
-/* The number behind a key, -1 where there is none. */
-static long number(const char *text, const char *key)
-{
-	char want[64], *end;
-	const char *at;
-	long v;
-
-	snprintf(want, sizeof(want), "\"%s\":", key);
-	at = strstr(text, want);
-	if (!at)
-		return -1;
-	v = strtol(at + strlen(want), &end, 10);
-	return end == at + strlen(want) ? -1 : v;
-}
-
 static long states_sum(const char *tick)
 {
 	static const char *const state[] = {
@@ -49,7 +34,7 @@ static long states_sum(const char *tick)
 	long sum = 0;
 
 	for (size_t i = 0; i < sizeof(state) / sizeof(state[0]); i++) {
-		long n = number(tick, state[i]);
+		long n = json_number(tick, state[i]);
 
 		assert_true(n >= 0);
 		sum += n;
@@ -105,8 +90,8 @@ static void expect_stable(struct program *g, const char *key, long want)
 
 	do {
 		program_expect(g, "{\"type\":\"tick\"");
-		assert_int_equal(states_sum(g->line), number(g->line, "threads"));
-		stable = number(g->line, key) == want ? stable + 1 : 0;
+		assert_int_equal(states_sum(g->line), json_number(g->line, "threads"));
+		stable = json_number(g->line, key) == want ? stable + 1 : 0;
 	} while (stable < STABLE && (stable > 0 || now_ns() < until));
 	if (stable < STABLE)
 		fail_msg("%s never stayed at %ld: %s", key, want, g->line);
@@ -116,7 +101,7 @@ static void end_well(struct program *g)
 {
 	kill(g->pid, SIGINT);
 	program_expect(g, "{\"type\":\"end\"");
-	if (!strstr(g->line, "\"law_broken\":null") || number(g->line, "lost") != 0)
+	if (!strstr(g->line, "\"law_broken\":null") || json_number(g->line, "lost") != 0)
 		fail_msg("it ended badly: %s", g->line);
 	assert_int_equal(e2e_wait(g->pid), FINE);
 	close(g->out);
@@ -128,7 +113,7 @@ static void exactly_97_alone(const char *more)
 	struct program target = growth_start("97", "0"), g = gotrace_start(target.pid, more);
 
 	expect_stable(&g, "blocked", FIFOS);
-	assert_int_equal(number(g.line, "threads"), tasks(target.pid));
+	assert_int_equal(json_number(g.line, "threads"), tasks(target.pid));
 	end_well(&g);
 	assert_true(program_lives(&target));
 	program_stop(&target);
@@ -197,10 +182,12 @@ static void test_for_how_long_is_right(void **state)
 	ended = now_ns();
 	run_by_m(target.pid, "--json", NULL);
 	for (char *at = o.out; (at = strstr(at, "\"state\":\"blocked\"")) != NULL; at++, rows++) {
-		int64_t for_ns = number(at, "for_ns");
+		int64_t for_ns = json_number(at, "for_ns");
 
-		assert_true(for_ns >= ended - in);
-		assert_true(for_ns <= now_ns() - began);
+		if (for_ns < ended - in || for_ns > now_ns() - began)
+			fail_msg("blocked for %ld us, but it was for %ld at least and %ld at most",
+				 (long)(for_ns / 1000), (long)((ended - in) / 1000),
+				 (long)((now_ns() - began) / 1000));
 	}
 	assert_int_equal(rows, FIFOS);
 	program_stop(&target);
@@ -257,18 +244,18 @@ static void test_a_prime_number_of_handoffs_is_counted_exactly(void **state)
 	g = program_start(argv, NULL);
 	program_expect(&g, "{\"type\":\"begin\"");
 	assert_says(g.line, "nothing was missed");
-	target = (pid_t)number(g.line, "pid");
+	target = (pid_t)json_number(g.line, "pid");
 	program_expect(&g, "blocks: 101");
 	expect_stable(&g, "blocked", 0);
 	kill(g.pid, SIGINT);
 	program_expect(&g, "{\"type\":\"end\"");
 	kill(target, SIGKILL);
 
-	assert_int_equal(number(g.line, "given_up"), BLOCKS);
-	assert_int_equal(number(strstr(g.line, "\"seen\""), "handoffs"),
-			 number(strstr(g.line, "\"since_start\""), "handoffs"));
-	assert_true(number(strstr(g.line, "\"seen\""), "handoffs") >= BLOCKS);
-	assert_int_equal(number(g.line, "lost"), 0);
+	assert_int_equal(json_number(g.line, "given_up"), BLOCKS);
+	assert_int_equal(json_number(strstr(g.line, "\"seen\""), "handoffs"),
+			 json_number(strstr(g.line, "\"since_start\""), "handoffs"));
+	assert_true(json_number(strstr(g.line, "\"seen\""), "handoffs") >= BLOCKS);
+	assert_int_equal(json_number(g.line, "lost"), 0);
 	assert_says(g.line, "\"law_broken\":null");
 	assert_int_equal(e2e_wait(g.pid), FINE);
 	close(g.out);
@@ -285,9 +272,9 @@ static void test_counts_add_up_while_threads_come_and_go(void **state)
 		program_expect(&g, "{\"type\":\"tick\"");
 		program_expect(&g, "{\"type\":\"tick\"");
 		after = tasks(target.pid);
-		assert_int_equal(states_sum(g.line), number(g.line, "threads"));
+		assert_int_equal(states_sum(g.line), json_number(g.line, "threads"));
 		if (before == after)
-			assert_int_equal(number(g.line, "threads"), after);
+			assert_int_equal(json_number(g.line, "threads"), after);
 	}
 	end_well(&g);
 	program_stop(&target);
