@@ -13,15 +13,6 @@ enum { NO_TARGET = 4, NOT_PERMITTED = 5, SYSTEM = 6 };
 
 static struct outcome o;
 
-static struct program sleeper_start(e2e_setup_fn setup)
-{
-	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), NULL };
-	struct program p = program_start(argv, setup);
-
-	program_expect(&p, "ready");
-	return p;
-}
-
 static void test_usage(void **state)
 {
 	char *nothing[] = { "gotrace", NULL };
@@ -50,15 +41,8 @@ static void test_usage(void **state)
 
 static void test_absent_pid(void **state)
 {
-	pid_t pid = fork();
-
 	(void)state;
-	/* A pid that was just given back is not given out again at once. */
-	if (pid == 0)
-		_exit(0);
-	waitpid(pid, NULL, 0);
-
-	gotrace_pid(&o, NULL, "probes", pid);
+	gotrace_pid(&o, NULL, "probes", pid_absent());
 
 	assert_code(&o, NO_TARGET);
 	assert_says(o.err, "no such process");
@@ -66,7 +50,7 @@ static void test_absent_pid(void **state)
 
 static void test_other_users_process(void **state)
 {
-	struct program p = sleeper_start(NULL);
+	struct program p = sleeper_start(NULL, NULL);
 
 	(void)state;
 	gotrace_pid(&o, e2e_as_nobody, "probes", p.pid);
@@ -78,7 +62,7 @@ static void test_other_users_process(void **state)
 
 static void test_process_of_the_same_user(void **state)
 {
-	struct program p = sleeper_start(e2e_as_nobody);
+	struct program p = sleeper_start(e2e_as_nobody, NULL);
 
 	(void)state;
 	/* A program that changes its user may not be looked at, one that was started by it may. */
@@ -91,7 +75,7 @@ static void test_process_of_the_same_user(void **state)
 
 static void test_thread_id(void **state)
 {
-	struct program p = sleeper_start(NULL);
+	struct program p = sleeper_start(NULL, NULL);
 	char path[64], want[64];
 	struct dirent *e;
 	pid_t tid = 0;
@@ -215,7 +199,7 @@ static void test_files_that_are_no_libgrt(void **state)
 
 static void test_stopped_target(void **state)
 {
-	struct program p = sleeper_start(NULL);
+	struct program p = sleeper_start(NULL, NULL);
 	int status;
 
 	(void)state;
@@ -232,11 +216,9 @@ static void test_stopped_target(void **state)
 
 static void test_main_thread_is_gone(void **state)
 {
-	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), "--thread", NULL };
-	struct program p = program_start(argv, NULL);
+	struct program p = sleeper_start(NULL, "--thread");
 
 	(void)state;
-	program_expect(&p, "ready");
 	while (state_of(p.pid) != 'Z')
 		sched_yield();
 
@@ -270,7 +252,7 @@ static void test_program_replaced_on_disk(void **state)
 
 static void test_closed_pipe_and_full_disk(void **state)
 {
-	struct program p = sleeper_start(NULL);
+	struct program p = sleeper_start(NULL, NULL);
 	char pid[16], *argv[] = { "gotrace", "probes", pid, NULL };
 	int out[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 

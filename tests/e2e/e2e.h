@@ -155,6 +155,27 @@ static inline int program_stop(struct program *p)
 	return status;
 }
 
+/* The libgrt program of tests/tracee that does nothing; `arg` may be NULL. */
+static inline struct program sleeper_start(e2e_setup_fn setup, const char *arg)
+{
+	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), (char *)arg, NULL };
+	struct program p = program_start(argv, setup);
+
+	program_expect(&p, "ready");
+	return p;
+}
+
+/* A pid that nobody has: one that was just given back is not given out again at once. */
+static inline pid_t pid_absent(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
 /* Has it ended? For targets that must not be harmed. */
 static inline bool program_lives(const struct program *p)
 {
@@ -234,6 +255,21 @@ static inline void gotrace_pid(struct outcome *ret, e2e_setup_fn setup, const ch
 
 	snprintf(text, sizeof(text), "%d", pid);
 	gotrace_on(ret, setup, verb, text);
+}
+
+/* The number behind a key of JSON text, -1 where there is none. */
+static inline long json_number(const char *text, const char *key)
+{
+	char want[64], *end;
+	const char *at;
+	long v;
+
+	snprintf(want, sizeof(want), "\"%s\":", key);
+	at = strstr(text, want);
+	if (!at)
+		return -1;
+	v = strtol(at + strlen(want), &end, 10);
+	return end == at + strlen(want) ? -1 : v;
 }
 
 #define assert_says(text, want)                                                        \

@@ -10,15 +10,6 @@ enum { NO_TARGET = 4, NOT_PERMITTED = 5, SYSTEM = 6 };
 
 static struct outcome o;
 
-static struct program sleeper_start(e2e_setup_fn setup)
-{
-	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), NULL };
-	struct program p = program_start(argv, setup);
-
-	program_expect(&p, "ready");
-	return p;
-}
-
 static bool hidden_as_nobody(void)
 {
 	return mounts_own() && mount("proc", "/proc", "proc", 0, "hidepid=2") == 0 &&
@@ -33,7 +24,7 @@ static bool locked_as_nobody(void)
 
 static void test_hidden_process_is_not_absent(void **state)
 {
-	struct program p = sleeper_start(NULL);
+	struct program p = sleeper_start(NULL, NULL);
 
 	(void)state;
 	gotrace_pid(&o, hidden_as_nobody, "probes", p.pid);
@@ -48,14 +39,8 @@ static void test_hidden_process_is_not_absent(void **state)
 
 static void test_absent_process_is_not_hidden(void **state)
 {
-	pid_t pid = fork();
-
 	(void)state;
-	if (pid == 0)
-		_exit(0);
-	waitpid(pid, NULL, 0);
-
-	gotrace_pid(&o, hidden_as_nobody, "probes", pid);
+	gotrace_pid(&o, hidden_as_nobody, "probes", pid_absent());
 
 	assert_code(&o, NO_TARGET);
 	assert_says(o.err, "no such process");
@@ -64,7 +49,7 @@ static void test_absent_process_is_not_hidden(void **state)
 /* What was hinted is true: the process's own user may. */
 static void test_own_process_is_not_hidden(void **state)
 {
-	struct program p = sleeper_start(e2e_as_nobody);
+	struct program p = sleeper_start(e2e_as_nobody, NULL);
 
 	(void)state;
 	gotrace_pid(&o, hidden_as_nobody, "probes", p.pid);
@@ -76,7 +61,7 @@ static void test_own_process_is_not_hidden(void **state)
 
 static void test_target_in_another_namespace(void **state)
 {
-	struct program p = sleeper_start(namespaces_own);
+	struct program p = sleeper_start(namespaces_own, NULL);
 	pid_t pid = child_of(p.pid);
 
 	(void)state;
@@ -122,7 +107,7 @@ static void test_file_that_only_the_target_sees(void **state)
 
 static void test_gotrace_and_target_in_one_namespace(void **state)
 {
-	struct program p = sleeper_start(namespaces_own);
+	struct program p = sleeper_start(namespaces_own, NULL);
 
 	(void)state;
 	namespaces_of = child_of(p.pid);

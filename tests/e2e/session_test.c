@@ -13,15 +13,6 @@ enum { FINE = 0, NO_TARGET = 4 };
 
 static struct outcome o;
 
-static struct program sleeper_start(e2e_setup_fn setup, const char *arg)
-{
-	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "sleeper"), (char *)arg, NULL };
-	struct program p = program_start(argv, setup);
-
-	program_expect(&p, "ready");
-	return p;
-}
-
 /* gotrace threads PID --json, attached when this returns. */
 static struct program gotrace_attach(pid_t target, const char *more)
 {
@@ -35,21 +26,6 @@ static struct program gotrace_attach(pid_t target, const char *more)
 	return p;
 }
 
-/* The number behind a key, -1 if the text has no such key with a number. */
-static long number(const char *text, const char *key)
-{
-	char want[64], *end;
-	const char *at;
-	long v;
-
-	snprintf(want, sizeof(want), "\"%s\":", key);
-	at = strstr(text, want);
-	if (!at)
-		return -1;
-	v = strtol(at + strlen(want), &end, 10);
-	return end == at + strlen(want) ? -1 : v;
-}
-
 /* How many listen to the probe `retake`, as the target itself sees it, and how many sites are armed. */
 static void listeners(pid_t pid, long *ret_semaphore, long *ret_armed)
 {
@@ -61,8 +37,8 @@ static void listeners(pid_t pid, long *ret_semaphore, long *ret_armed)
 	assert_code(&o, FINE);
 	retake = strstr(o.out, "\"name\":\"retake\"");
 	assert_non_null(retake);
-	*ret_semaphore = number(retake, "semaphore");
-	*ret_armed = number(o.out, "armed");
+	*ret_semaphore = json_number(retake, "semaphore");
+	*ret_armed = json_number(o.out, "armed");
 }
 
 static int64_t now_ms(void)
@@ -247,10 +223,10 @@ static void once(e2e_setup_fn setup, pid_t target, pid_t pid, long want_level)
 	assert_code(&o, FINE);
 	tick = strstr(o.out, "{\"type\":\"tick\"");
 	assert_non_null(tick);
-	assert_int_equal(number(tick, "threads"), tasks(target));
-	assert_int_equal(number(o.out, "level"), want_level);
+	assert_int_equal(json_number(tick, "threads"), tasks(target));
+	assert_int_equal(json_number(o.out, "level"), want_level);
 	if (want_level > 0)
-		assert_int_equal(number(o.out, "armed"), number(o.out, "wanted"));
+		assert_int_equal(json_number(o.out, "armed"), json_number(o.out, "wanted"));
 	assert_says(o.out, "\"lost\":0");
 }
 
@@ -336,7 +312,7 @@ static void test_target_in_another_namespace(void **state)
 	(void)state;
 	once(NULL, pid, pid, full_level());
 	/* Each thread was matched with its M, although the program knows other numbers. */
-	assert_int_equal(number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
+	assert_int_equal(json_number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
 	program_stop(&p);
 }
 
@@ -350,7 +326,7 @@ static void test_gotrace_and_target_in_one_namespace(void **state)
 	/* In there the target is pid 1. */
 	once(namespaces_join, namespaces_of, 1, full_level());
 
-	assert_int_equal(number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
+	assert_int_equal(json_number(strstr(o.out, "{\"type\":\"tick\""), "foreign"), 0);
 	program_stop(&p);
 }
 
