@@ -116,6 +116,31 @@ static void test_three_come_and_go_in_another_order(void **state)
 	program_stop(&target);
 }
 
+static void test_killed_while_probes_are_hit(void **state)
+{
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"), "--fifos", "5", "--urandom", "3",
+			 "--seconds", "100", NULL };
+	struct program target = program_start(argv, NULL), g;
+
+	(void)state;
+	program_expect(&target, "ready");
+	for (int i = 0; has_probes() && i < 3; i++) {
+		g = gotrace_attach(target.pid, NULL);
+		program_expect(&g, "{\"type\":\"tick\"");
+		program_expect(&g, "{\"type\":\"tick\"");
+		assert_int_equal(gotrace_end(&g, SIGKILL), -SIGKILL);
+	}
+	expect_listeners(target.pid, false);
+
+	/* It runs as before: who attaches now finds all of it. */
+	assert_true(program_lives(&target));
+	g = gotrace_attach(target.pid, NULL);
+	program_expect(&g, "{\"type\":\"tick\"");
+	assert_true(json_number(g.line, "blocked") >= 5);
+	assert_int_equal(gotrace_end(&g, SIGINT), FINE);
+	program_stop(&target);
+}
+
 static void test_others_of_the_same_file_are_left_alone(void **state)
 {
 	struct program target = sleeper_start(NULL, NULL), g = gotrace_attach(target.pid, NULL);
@@ -334,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_come_and_go_in_another_order),
+		cmocka_unit_test(test_killed_while_probes_are_hit),
 		cmocka_unit_test(test_others_of_the_same_file_are_left_alone),
 		cmocka_unit_test(test_target_dies),
 		cmocka_unit_test(test_target_execs_itself),
