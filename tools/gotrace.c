@@ -26,8 +26,9 @@ static void usage(FILE *out)
 		fprintf(out, "  %-8s %-24s %s\n", cmds[i]->name, cmds[i]->args, cmds[i]->help);
 	fputs("\n  gotrace VERB --help     says more\n"
 	      "  gotrace --version\n\n"
-	      "exit status: 0 fine, 1 a check failed, 2 usage, 3 events were lost, 4 no such process\n"
-	      "or not a libgrt program, 5 not permitted, 6 the system refused\n", out);
+	      "exit status: 0 fine, 1 a check failed, 2 usage, 3 events were lost,\n"
+	      "4 no such process or not a libgrt program, 5 not permitted, 6 the system refused\n",
+	      out);
 }
 
 /* How many letters must be added, dropped or changed to make one word of the other. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.h - a writer of JSON, one value a line. It puts the commas, and escapes text so that whatever
- * a process calls itself comes out as valid JSON: bytes that are not UTF-8 become U+FFFD.
+ * json.h - a writer of JSON, one value a line. It puts the commas, and escapes text so that
+ * whatever a process calls itself comes out as valid JSON: bytes that are not UTF-8 become
+ * U+FFFD.
  *
  *	json_open(&j, NULL, '{');
  *	json_uint(&j, "pid", 4711);
@@ -28,7 +29,7 @@ struct json {
 
 void json_init(struct json *j, FILE *out);
 void json_open(struct json *j, const char *key, char bracket); /* '{' or '[' */
-void json_close(struct json *j); /* the outermost one ends the line */
+void json_close(struct json *j);                               /* the outermost one ends the line */
 void json_text(struct json *j, const char *key, const char *text); /* NULL: null */
 void json_uint(struct json *j, const char *key, uint64_t v);
 void json_int(struct json *j, const char *key, int64_t v);

@@ -24,7 +24,8 @@ static void test_usage(void **state)
 
 	gotrace_on(&o, NULL, "prbes", "1");
 	assert_code(&o, 2);
-	assert_string_equal(o.err, "gotrace: no such verb: 'prbes'\nhint: did you mean 'probes'?\n");
+	assert_string_equal(o.err,
+			    "gotrace: no such verb: 'prbes'\nhint: did you mean 'probes'?\n");
 
 	gotrace_on(&o, NULL, "probes", "--bogus");
 	assert_code(&o, 2);
@@ -340,7 +341,8 @@ static void test_damaged_note_names_its_field(void **state)
 	} rows[] = {
 		{ "m_call", 2, 3, "damaged layout note: m_call has width 3" },
 		{ "p_status", 1, 1u << 30, "damaged layout note: p_status is at offset" },
-		{ "sched_gomaxprocs", 1, 2, "damaged layout note: sched_gomaxprocs is at offset 2" },
+		{ "sched_gomaxprocs", 1, 2,
+		  "damaged layout note: sched_gomaxprocs is at offset 2" },
 		{ "m_tid", 0, 99999, "damaged layout note: id 99999 is not known" },
 		{ "allm", 1, 0x7fffffff, "damaged layout note: allm is at 0x" },
 		{ "m_size", 1, 0, "damaged layout note: m_size is 0 bytes" },

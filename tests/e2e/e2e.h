@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * e2e.h - real programs and the real gotrace: start one, wait for what it says, run the other on it,
- * look at what it printed and how it ended.
+ * e2e.h - real programs and the real gotrace: start one, wait for what it says, run the other on
+ * it, look at what it printed and how it ended.
  *
- * GOTRACE is the binary; TRACEE_DIR and EXAMPLES_DIR hold the programs. A child may be set up before
- * it execs (another user, another namespace). Everything dies with the test, which has a time limit
- * itself: nothing here sleeps for a fixed time.
+ * GOTRACE is the binary; TRACEE_DIR and EXAMPLES_DIR hold the programs. A child may be set up
+ * before it execs (another user, another namespace). Everything dies with the test, which has a
+ * time limit itself: nothing here sleeps for a fixed time.
  */
 #ifndef TESTS_E2E_H
 #define TESTS_E2E_H
@@ -31,8 +31,8 @@
 
 #include <cmocka.h>
 
-#define E2E_SECONDS 120     /* for a whole test program */
-#define E2E_WAIT_MS 20000   /* for one thing that must happen */
+#define E2E_SECONDS 120   /* for a whole test program */
+#define E2E_WAIT_MS 20000 /* for one thing that must happen */
 #define E2E_NOBODY 65534
 #define E2E_SKIP 77
 
@@ -220,7 +220,8 @@ static inline int e2e_wait(pid_t pid)
 }
 
 /* argv[0] is replaced. out_fd: where stdout goes, -1: into ret->out. */
-static inline void gotrace_run(struct outcome *ret, e2e_setup_fn setup, int out_fd, char *const argv[])
+static inline void gotrace_run(struct outcome *ret, e2e_setup_fn setup, int out_fd,
+			       char *const argv[])
 {
 	FILE *out = tmpfile(), *err = tmpfile();
 	pid_t pid;
@@ -272,16 +273,16 @@ static inline long json_number(const char *text, const char *key)
 	return end == at + strlen(want) ? -1 : v;
 }
 
-#define assert_says(text, want)                                                        \
-	do {                                                                           \
-		if (!strstr(text, want))                                               \
-			fail_msg("\"%s\" is not in:\n%s", want, text);                 \
+#define assert_says(text, want)                                        \
+	do {                                                           \
+		if (!strstr(text, want))                               \
+			fail_msg("\"%s\" is not in:\n%s", want, text); \
 	} while (0)
-#define assert_code(outcome, want)                                                     \
-	do {                                                                           \
-		if ((outcome)->code != (want))                                         \
+#define assert_code(outcome, want)                                                      \
+	do {                                                                            \
+		if ((outcome)->code != (want))                                          \
 			fail_msg("exit code %d, want %d:\n%s%s", (outcome)->code, want, \
-				 (outcome)->out, (outcome)->err);                      \
+				 (outcome)->out, (outcome)->err);                       \
 	} while (0)
 
 /* A private copy of a file in the test's own folder; mode as the original. */

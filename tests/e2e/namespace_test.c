@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Targets in other pid and mount namespaces, a gotrace that is in one itself, a /proc that hides, and
- * gotrace with few rights: it says the truth, or does its work.
+ * Targets in other pid and mount namespaces, a gotrace that is in one itself, a /proc that hides,
+ * and gotrace with few rights: it says the truth, or does its work.
  */
 #define _GNU_SOURCE
 #include "rights.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gotrace attached to a target, while things happen to both: the target dies, execs, is stopped, has
- * lost its main thread or its file; gotrace is one of three, is killed, loses its reader, has few
- * rights. What gotrace leaves behind is read from the target's own memory, by `gotrace probes`.
+ * gotrace attached to a target, while things happen to both: the target dies, execs, is stopped,
+ * has lost its main thread or its file; gotrace is one of three, is killed, loses its reader, has
+ * few rights. What gotrace leaves behind is read from the target's own memory, by `gotrace
+ * probes`.
  */
 #define _GNU_SOURCE
 #include "rights.h"
@@ -16,8 +17,14 @@ static struct outcome o;
 /* gotrace threads PID --json, attached when this returns. */
 static struct program gotrace_attach(pid_t target, const char *more)
 {
-	char pid[16], *argv[] = { (char *)getenv("GOTRACE"), "threads", pid, "--json", "-i", "50ms",
-				  (char *)more, NULL };
+	char pid[16], *argv[] = { (char *)getenv("GOTRACE"),
+				  "threads",
+				  pid,
+				  "--json",
+				  "-i",
+				  "50ms",
+				  (char *)more,
+				  NULL };
 	struct program p;
 
 	snprintf(pid, sizeof(pid), "%d", target);
@@ -26,7 +33,7 @@ static struct program gotrace_attach(pid_t target, const char *more)
 	return p;
 }
 
-/* How many listen to the probe `retake`, as the target itself sees it, and how many sites are armed. */
+/* The semaphore of the probe `retake`, as the target sees it, and how many sites are armed. */
 static void listeners(pid_t pid, long *ret_semaphore, long *ret_armed)
 {
 	char text[16], *argv[] = { "gotrace", "probes", "--json", text, NULL };
@@ -50,8 +57,8 @@ static int64_t now_ms(void)
 }
 
 /*
- * Waits until gotraces listen, or nobody does any more: the kernel lets go of what was killed in its
- * own time. However many share a site, the kernel arms it once and raises the semaphore once.
+ * Waits until gotraces listen, or nobody does any more: the kernel lets go of what was killed in
+ * its own time. However many share a site, the kernel arms it once and raises the semaphore once.
  */
 static void expect_listeners(pid_t pid, bool want)
 {
@@ -118,8 +125,14 @@ static void test_three_come_and_go_in_another_order(void **state)
 
 static void test_killed_while_probes_are_hit(void **state)
 {
-	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"), "--fifos", "5", "--urandom", "3",
-			 "--seconds", "100", NULL };
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
+			 "--fifos",
+			 "5",
+			 "--urandom",
+			 "3",
+			 "--seconds",
+			 "100",
+			 NULL };
 	struct program target = program_start(argv, NULL), g;
 
 	(void)state;

@@ -125,7 +125,8 @@ static inline struct note_row *note_row_find(struct note_row *row, size_t n, con
 }
 
 /* The descriptor of a layout note. */
-static inline void note_desc(struct bytes *b, uint32_t version, const struct note_row *row, size_t n)
+static inline void note_desc(struct bytes *b, uint32_t version, const struct note_row *row,
+			     size_t n)
 {
 	uint32_t head[2] = { version, (uint32_t)n };
 
@@ -145,15 +146,17 @@ enum {
 
 struct elf_fixture {
 	struct bytes file;
-	size_t note_at, note_bytes;   /* .note.grt */
-	size_t sdt_at, sdt_bytes;     /* .note.stapsdt */
+	size_t note_at, note_bytes; /* .note.grt */
+	size_t sdt_at, sdt_bytes;   /* .note.stapsdt */
 	size_t sections_at;
 };
 
-static inline void fixture_sdt(struct bytes *b, const struct probe_desc *d, uint64_t pc, uint64_t base,
-			       uint64_t semaphore)
+static inline void fixture_sdt(struct bytes *b, const struct probe_desc *d, uint64_t pc,
+			       uint64_t base, uint64_t semaphore)
 {
-	static const char *const arg[] = { "8@%rdi", "8@%rsi", "8@%rdx", "8@$7", "-4@%r8d", "8@%r9" };
+	static const char *const arg[] = {
+		"8@%rdi", "8@%rsi", "8@%rdx", "8@$7", "-4@%r8d", "8@%r9"
+	};
 	uint64_t words[3] = { pc, base, semaphore };
 	struct bytes desc = { .n = 0 };
 
@@ -186,8 +189,12 @@ static inline void fixture_layout(struct bytes *b, uint64_t vaddr)
 static inline void fixture_section(struct bytes *b, uint32_t name, uint32_t type, uint64_t addr,
 				   size_t at, size_t bytes)
 {
-	Elf64_Shdr s = { .sh_name = name, .sh_type = type, .sh_addr = addr, .sh_offset = at,
-			 .sh_size = bytes, .sh_addralign = 1 };
+	Elf64_Shdr s = { .sh_name = name,
+			 .sh_type = type,
+			 .sh_addr = addr,
+			 .sh_offset = at,
+			 .sh_size = bytes,
+			 .sh_addralign = 1 };
 
 	bytes_put(b, &s, sizeof(s));
 }
@@ -197,11 +204,18 @@ static inline void fixture_make(struct elf_fixture *f)
 {
 	static const char names[] = "\0.stapsdt.base\0.note.stapsdt\0.shstrtab";
 	Elf64_Ehdr head = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-		.e_type = ET_EXEC, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
-		.e_phoff = sizeof(head), .e_ehsize = sizeof(head),
-		.e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 3,
-		.e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 4, .e_shstrndx = 3,
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			     EV_CURRENT },
+		.e_type = ET_EXEC,
+		.e_machine = EM_X86_64,
+		.e_version = EV_CURRENT,
+		.e_phoff = sizeof(head),
+		.e_ehsize = sizeof(head),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = 3,
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shnum = 4,
+		.e_shstrndx = 3,
 	};
 	Elf64_Phdr seg[3] = {
 		{ .p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = CODE_VADDR },

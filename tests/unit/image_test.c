@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ELF files read with distrust: a good one gives layout and probes; one that is cut at any length, or
- * has any byte changed, gives a sentence or a plausible answer, and never a crash.
+ * ELF files read with distrust: a good one gives layout and probes; one that is cut at any
+ * length, or has any byte changed, gives a sentence or a plausible answer, and never a crash.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -79,7 +79,8 @@ static void test_two_layout_notes_are_refused(void **state)
 
 	(void)state;
 	/* The data segment becomes a second way to the same notes. */
-	memcpy(segments + sizeof(Elf64_Phdr), segments + 2 * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr));
+	memcpy(segments + sizeof(Elf64_Phdr), segments + 2 * sizeof(Elf64_Phdr),
+	       sizeof(Elf64_Phdr));
 	assert_null(open_bytes(f.file.data, f.file.n, &code));
 
 	assert_int_equal(code, EXIT_NO_TARGET);

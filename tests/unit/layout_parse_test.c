@@ -135,9 +135,9 @@ static void test_row_twice_and_unknown_row_are_refused(void **state)
 
 static void test_missing_needed_row_is_named(void **state)
 {
-	static const char *const needed[] = { "sched", "allm", "allp", "m_size", "m_id", "m_tid",
-					      "m_status", "m_call", "m_take", "m_p", "p_id",
-					      "sched_gomaxprocs" };
+	static const char *const needed[] = { "sched",  "allm",  "allp",     "m_size",
+					      "m_id",   "m_tid", "m_status", "m_call",
+					      "m_take", "m_p",   "p_id",     "sched_gomaxprocs" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {

@@ -100,8 +100,9 @@ static void test_sites_with_a_breakpoint_are_armed(void **state)
 {
 	static uint8_t code[3] = { 0x90, 0xcc, 0x90 };
 	struct probe_site site[3];
-	struct target t = { .pid = getpid(), .via_tid = getpid(), .pidfd = -1, .site = site,
-			    .nsites = 3 };
+	struct target t = {
+		.pid = getpid(), .via_tid = getpid(), .pidfd = -1, .site = site, .nsites = 3
+	};
 	uint64_t bitmap;
 
 	(void)state;

@@ -31,8 +31,9 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 static const struct cmd verb = { .name = "verb", .args = "PID", .help = "help", .opts = opts };
-static const struct cmd starter = { .name = "start", .args = "-- COMMAND", .help = "help",
-				    .opts = opts, .takes_command = true };
+static const struct cmd starter = {
+	.name = "start", .args = "-- COMMAND", .help = "help", .opts = opts, .takes_command = true
+};
 
 static char said[4096];
 static char *args[16];
@@ -128,14 +129,16 @@ static void test_durations(void **state)
 		const char *text;
 		int64_t ns;
 	} good[] = {
-		{ "1ns", 1 },          { "20us", 20000 },          { "1s", 1000000000 },
-		{ "2", 2000000000 },   { "1.5s", 1500000000 },     { "0.1s", 100000000 },
-		{ "2m", 120000000000 }, { "1h", 3600000000000 },   { "0.0000000015s", 1 },
-		{ "9223372036s", 9223372036000000000 },
+		{ "1ns", 1 },           { "20us", 20000 },
+		{ "1s", 1000000000 },   { "2", 2000000000 },
+		{ "1.5s", 1500000000 }, { "0.1s", 100000000 },
+		{ "2m", 120000000000 }, { "1h", 3600000000000 },
+		{ "0.0000000015s", 1 }, { "9223372036s", 9223372036000000000 },
 	};
 	static const char *const bad[] = {
-		"", "s", "1x", "1.s", ".5s", "-1s", "0", "0s", "1 s", "1ss", "9223372037s",
-		"99999999999999999999s", "1e3s", "0.1ns",
+		"",     "s",     "1x",  "1.s", ".5s",         "-1s",
+		"0",    "0s",    "1 s", "1ss", "9223372037s", "99999999999999999999s",
+		"1e3s", "0.1ns",
 	};
 	char line[64];
 

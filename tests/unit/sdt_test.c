@@ -20,8 +20,8 @@ static void test_registers_and_immediates_are_read(void **state)
 	struct probe_arg arg[6];
 
 	(void)state;
-	assert_int_equal(sdt_args_parse("8@%rdi -4@%r10d 2@$-7 1@%sil 8@$0x10", arg, err,
-					sizeof(err)), 5);
+	assert_int_equal(
+		sdt_args_parse("8@%rdi -4@%r10d 2@$-7 1@%sil 8@$0x10", arg, err, sizeof(err)), 5);
 
 	assert_int_equal(arg[0].regs_off, offsetof(struct pt_regs, rdi));
 	assert_int_equal(arg[0].width, 8);
@@ -59,9 +59,25 @@ static void test_no_arguments_are_none(void **state)
 static void test_other_places_are_refused_and_shown(void **state)
 {
 	static const char *const bad[] = {
-		"-8@glob(%rip)", "8@(%rax,%rdi,8)", "8@-8(%rbp)", "8f@%xmm0", "8@%ah", "8@%rdix",
-		"16@%rdi", "3@%rdi", "0@%rdi", "8@", "8", "@%rdi", "8@$", "8@$1x", "8@$ 1", "8@%",
-		"%rdi", "8@$99999999999999999999999", "8@rdi",
+		"-8@glob(%rip)",
+		"8@(%rax,%rdi,8)",
+		"8@-8(%rbp)",
+		"8f@%xmm0",
+		"8@%ah",
+		"8@%rdix",
+		"16@%rdi",
+		"3@%rdi",
+		"0@%rdi",
+		"8@",
+		"8",
+		"@%rdi",
+		"8@$",
+		"8@$1x",
+		"8@$ 1",
+		"8@%",
+		"%rdi",
+		"8@$99999999999999999999999",
+		"8@rdi",
 	};
 
 	(void)state;
@@ -76,8 +92,9 @@ static void test_other_places_are_refused_and_shown(void **state)
 
 		assert_non_null(strstr(err, "argument 2"));
 	}
-	assert_int_equal(sdt_args_parse("1@$1 1@$1 1@$1 1@$1 1@$1 1@$1 1@$1", (struct probe_arg[6]){ 0 },
-					err, sizeof(err)), -EINVAL);
+	assert_int_equal(sdt_args_parse("1@$1 1@$1 1@$1 1@$1 1@$1 1@$1 1@$1",
+					(struct probe_arg[6]){ 0 }, err, sizeof(err)),
+			 -EINVAL);
 	assert_non_null(strstr(err, "more than 6"));
 }
 

@@ -14,17 +14,17 @@ struct opt {
 	const char *long_name; /* "interval" */
 	char short_name;       /* 'i' or 0 */
 	enum opt_type type;
-	const char *arg_name;  /* "TIME", NULL for flags */
+	const char *arg_name; /* "TIME", NULL for flags */
 	const char *help;
-	void *value;           /* bool *, unsigned long *, int64_t *, const char ** */
+	void *value; /* bool *, unsigned long *, int64_t *, const char ** */
 };
 
 struct cmd {
 	const char *name;
-	const char *args;  /* "PID | -- COMMAND..." */
-	const char *help;  /* one line */
-	const struct opt *opts; /* ends with long_name NULL */
-	bool takes_command;     /* what follows -- is a command to start */
+	const char *args;                  /* "PID | -- COMMAND..." */
+	const char *help;                  /* one line */
+	const struct opt *opts;            /* ends with long_name NULL */
+	bool takes_command;                /* what follows -- is a command to start */
 	int (*run)(int argc, char **argv); /* operands after options; returns an exit code */
 };
 

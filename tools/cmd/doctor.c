@@ -31,7 +31,8 @@ static const char *const result_words[] = {
 
 static bool has_probes(const struct trial *t)
 {
-	return t[TRIAL_UPROBE_MULTI].result == TRIAL_YES || t[TRIAL_UPROBE_PERF].result == TRIAL_YES;
+	return t[TRIAL_UPROBE_MULTI].result == TRIAL_YES ||
+	       t[TRIAL_UPROBE_PERF].result == TRIAL_YES;
 }
 
 static const char *level_text(int level, const struct trial *t)
@@ -42,8 +43,8 @@ static const char *level_text(int level, const struct trial *t)
 		return "memory and /proc: what happens between two samples is not seen";
 	if (!has_probes(t))
 		return "memory and the kernel's view, no probes: hand-offs are only counted";
-	return level == 1 ? "memory, the kernel's view and probes: all columns, exact" :
-			    "the same with probes one by one: attach and detach take seconds";
+	return level == 1 ? "memory, the kernel's view and probes: all columns, exact"
+			  : "the same with probes one by one: attach and detach take seconds";
 }
 
 static void text_print(const struct trial *t, int level, const struct utsname *u)

@@ -55,9 +55,12 @@ static int64_t unit_ns(const char *unit)
 		const char *name;
 		int64_t ns;
 	} units[] = {
-		{ "", 1000000000 },   { "ns", 1 },
-		{ "us", 1000 },       { "ms", 1000000 },
-		{ "s", 1000000000 },  { "m", 60 * 1000000000ll },
+		{ "", 1000000000 },
+		{ "ns", 1 },
+		{ "us", 1000 },
+		{ "ms", 1000000 },
+		{ "s", 1000000000 },
+		{ "m", 60 * 1000000000ll },
 		{ "h", 3600 * 1000000000ll },
 	};
 
@@ -138,8 +141,8 @@ static int long_parse(struct args *a, const char *text)
 			break;
 		}
 		if (found)
-			return -diag_error(EXIT_USAGE, "--%.*s: may be --%s or --%s", (int)len, text,
-					   found->long_name, o->long_name);
+			return -diag_error(EXIT_USAGE, "--%.*s: may be --%s or --%s", (int)len,
+					   text, found->long_name, o->long_name);
 		found = o;
 	}
 	if (!found)

@@ -72,7 +72,8 @@ static void args_brief(const char *args, char *ret)
 	*ret = 0;
 }
 
-static void row_print(const struct target *t, const struct live *l, const struct probe_desc *d, int i)
+static void row_print(const struct target *t, const struct live *l, const struct probe_desc *d,
+		      int i)
 {
 	const struct probe_site *s = i < 0 ? NULL : &t->site[i];
 	char args[128], sem[24] = "-";

@@ -41,8 +41,8 @@ static const char *looks_by_name(const char *name)
 }
 
 /*
- * From Go 1.18 on the version stands in .go.buildinfo itself: magic, then at 15 a flag (bit 1), at 32
- * a length (varint; versions are shorter than 128) and the text.
+ * From Go 1.18 on the version stands in .go.buildinfo itself: magic, then at 15 a flag (bit 1),
+ * at 32 a length (varint; versions are shorter than 128) and the text.
  */
 static bool go_version(const uint8_t *info, size_t bytes, char *ret, size_t ret_bytes)
 {
@@ -87,9 +87,9 @@ void describe_image(const struct image *im, const char *name, char *ret, size_t 
 	if (!looks && image_needs(im, "libc.so"))
 		looks = "a C program";
 	if (!looks)
-		looks = im->header.e_type == ET_REL ? "an object file" :
-			image_is_dynamic(im)        ? "a native program" :
-						      "a static program";
+		looks = im->header.e_type == ET_REL ? "an object file"
+			: image_is_dynamic(im)      ? "a native program"
+						    : "a static program";
 	snprintf(ret, bytes, "%s", looks);
 }
 

@@ -61,7 +61,8 @@ static void hint_permission(const struct target *t)
 		/* The kernel gives the entries of a process without dumps to root. */
 		diag_hint("it has forbidden dumps of its memory, or was started with more rights "
 			  "than its user has; run gotrace as root");
-	} else if (proc_line_read("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)) == 0 &&
+	} else if (proc_line_read("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)) ==
+			   0 &&
 		   strcmp(scope, "0") && !has_cap_sys_ptrace()) {
 		diag_hint("kernel.yama.ptrace_scope is %s; run gotrace as root, or set it to 0",
 			  scope);
@@ -74,8 +75,8 @@ enum exit_code identity_refused(const struct target *t, const char *what, int er
 
 	if (error == -ESRCH || error == -ENOENT || !target_is_alive(t))
 		return diag_error(EXIT_NO_TARGET, "%s pid %d (%s): it has just %s", what, t->pid,
-				  t->comm, target_is_alive(t) ? "started another program" :
-								"ended");
+				  t->comm,
+				  target_is_alive(t) ? "started another program" : "ended");
 	diag_error(denied ? EXIT_NOT_PERMITTED : EXIT_SYSTEM, "%s pid %d (%s): %s", what, t->pid,
 		   t->comm, denied ? "permission denied" : strerror(-error));
 	if (denied)
@@ -92,8 +93,10 @@ static enum exit_code refuse_unseen(pid_t pid)
 		return diag_error(EXIT_NO_TARGET, "cannot open pid %d: no such process", pid);
 	if (!proc_hides(word, sizeof(word)))
 		return diag_error(EXIT_NO_TARGET, "cannot open pid %d: it is not in /proc", pid);
-	diag_error(EXIT_NOT_PERMITTED, "cannot open pid %d: permission denied: it exists, and /proc "
-		   "hides it (hidepid=%s)", pid, word);
+	diag_error(EXIT_NOT_PERMITTED,
+		   "cannot open pid %d: permission denied: it exists, and /proc "
+		   "hides it (hidepid=%s)",
+		   pid, word);
 	diag_hint("/proc shows it to its own user and to root");
 	return EXIT_NOT_PERMITTED;
 }
@@ -111,21 +114,25 @@ static enum exit_code refuse_unreadable(pid_t pid, int error)
 	diag_error(EXIT_NOT_PERMITTED, "cannot open pid %d: permission denied", pid);
 	if (proc_hides(word, sizeof(word)))
 		diag_hint("/proc is mounted with hidepid=%s, which keeps its contents to its own "
-			  "user and to root", word);
+			  "user and to root",
+			  word);
 	return EXIT_NOT_PERMITTED;
 }
 
 static enum exit_code refuse_zombie(const struct target *t, const struct proc_stat *stat)
 {
-	return diag_error(EXIT_NO_TARGET, "cannot open pid %d (%s): it is a zombie: it has exited, "
-			  "and its parent, pid %d, has not collected it yet", t->pid, t->comm,
-			  stat->ppid);
+	return diag_error(EXIT_NO_TARGET,
+			  "cannot open pid %d (%s): it is a zombie: it has exited, "
+			  "and its parent, pid %d, has not collected it yet",
+			  t->pid, t->comm, stat->ppid);
 }
 
 static enum exit_code refuse_thread(const struct target *t, pid_t leader)
 {
-	diag_error(EXIT_NO_TARGET, "cannot open pid %d (%s): it is a thread of process %d, not a "
-		   "process", t->pid, t->comm, leader);
+	diag_error(EXIT_NO_TARGET,
+		   "cannot open pid %d (%s): it is a thread of process %d, not a "
+		   "process",
+		   t->pid, t->comm, leader);
 	diag_hint("give the process: %d", leader);
 	return EXIT_NO_TARGET;
 }
@@ -138,8 +145,10 @@ enum exit_code identity_open(struct target *t, pid_t pid)
 
 	t->pid = pid;
 	if (!proc_is_ours())
-		return diag_error(EXIT_SYSTEM, "cannot open pid %d: /proc is not that of this pid "
-				  "namespace", pid);
+		return diag_error(EXIT_SYSTEM,
+				  "cannot open pid %d: /proc is not that of this pid "
+				  "namespace",
+				  pid);
 	/* Before the rest: whatever is read afterwards is checked to be of the process it holds. */
 	t->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	rc = proc_stat_read(pid, &stat);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * layout.c - the layout note of libgrt: a version, the number of rows, and per row an id, a value and
- * a width, 32 bits each. A row says one thing once; anything that cannot be true is refused with the
- * name of the field, because a wrong offset would make wrong numbers and not an error.
+ * layout.c - the layout note of libgrt: a version, the number of rows, and per row an id, a value
+ * and a width, 32 bits each. A row says one thing once; anything that cannot be true is refused
+ * with the name of the field, because a wrong offset would make wrong numbers and not an error.
  *
  * Refused: another version, a length that does not match, an id that is not in layout.def, a row
- * twice, a width that no load has, a field that is not aligned, leaves its struct or overlaps another
- * one, and a note without the rows that every snapshot needs.
+ * twice, a width that no load has, a field that is not aligned, leaves its struct or overlaps
+ * another one, and a note without the rows that every snapshot needs.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -25,8 +25,8 @@ struct row_desc {
 	uint32_t id;
 	enum row_kind kind;
 	const char *name;
-	const char *of;     /* struct that a field lies in, or that a size is of */
-	size_t at;          /* where struct layout keeps it */
+	const char *of; /* struct that a field lies in, or that a size is of */
+	size_t at;      /* where struct layout keeps it */
 };
 
 static const struct row_desc rows[] = {
@@ -43,9 +43,9 @@ static const struct row_desc rows[] = {
 
 /* Without these there is no snapshot; the other rows are optional to a reader. */
 static const char *const needed[] = {
-	"sched", "allm", "allp", "sched_size", "m_size", "p_size", "sched_gomaxprocs",
-	"sched_allm_len", "m_id", "m_tid", "m_status", "m_call", "m_take", "m_p", "p_id",
-	"p_status", "p_m",
+	"sched",          "allm",     "allp",  "sched_size", "m_size", "p_size", "sched_gomaxprocs",
+	"sched_allm_len", "m_id",     "m_tid", "m_status",   "m_call", "m_take", "m_p",
+	"p_id",           "p_status", "p_m",
 };
 
 struct parse {

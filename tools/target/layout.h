@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * layout.h - where things are in a runtime's memory: one struct, filled from libgrt's ELF note (later
- * also from a Go binary), used by the snapshot reader and by BPF and by nothing else.
+ * layout.h - where things are in a runtime's memory: one struct, filled from libgrt's ELF note
+ * (later also from a Go binary), used by the snapshot reader and by BPF and by nothing else.
  */
 #ifndef GOTRACE_LAYOUT_H
 #define GOTRACE_LAYOUT_H

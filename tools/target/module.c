@@ -33,11 +33,11 @@
 /* What one walk over the maps has found. */
 struct search {
 	struct target *t;
-	int found;               /* copies of libgrt */
-	uint64_t inode;          /* of the first one */
-	char other[4096];        /* path of the second one */
-	char unreachable[4096];  /* a file that could not be opened */
-	char err[256];           /* what is wrong with the note of the first one */
+	int found;              /* copies of libgrt */
+	uint64_t inode;         /* of the first one */
+	char other[4096];       /* path of the second one */
+	char unreachable[4096]; /* a file that could not be opened */
+	char err[256];          /* what is wrong with the note of the first one */
 };
 
 static bool path_is_deleted(const char *path)
@@ -228,7 +228,7 @@ static void map_visit(struct search *s, const struct proc_map *map)
 	if (layout_note_find(&im, &note, &vaddr) == 0 || !image_segment_mapped(&im, map->off, &seg))
 		goto out;
 	bias = map->start - map->off - (seg.p_vaddr - seg.p_offset);
-	/* The same file at the same place is one copy in several mappings; at another it is a second. */
+	/* The same file at the same place is one copy in several mappings. */
 	if (s->found && s->inode == map->inode && bias == s->t->module.bias)
 		goto out;
 	if (s->found++) {
@@ -272,8 +272,10 @@ static enum exit_code nothing_found(const struct search *s)
 	char looks[192];
 
 	if (s->unreachable[0]) {
-		diag_error(EXIT_NOT_PERMITTED, "cannot tell whether pid %d (%s) is a libgrt program: "
-			   "cannot open %s as it is mapped", t->pid, t->comm, s->unreachable);
+		diag_error(EXIT_NOT_PERMITTED,
+			   "cannot tell whether pid %d (%s) is a libgrt program: "
+			   "cannot open %s as it is mapped",
+			   t->pid, t->comm, s->unreachable);
 		diag_hint("a file that was replaced is reached through /proc/%d/map_files, as root",
 			  t->pid);
 		return EXIT_NOT_PERMITTED;
@@ -325,8 +327,10 @@ enum exit_code module_find(struct target *t)
 	if (!s.found)
 		return nothing_found(&s);
 	if (s.found > 1)
-		return diag_error(EXIT_NO_TARGET, "pid %d (%s) has two copies of libgrt, in %s and "
-				  "in %s", t->pid, t->comm, t->module.path, s.other);
+		return diag_error(EXIT_NO_TARGET,
+				  "pid %d (%s) has two copies of libgrt, in %s and "
+				  "in %s",
+				  t->pid, t->comm, t->module.path, s.other);
 	if (s.err[0])
 		return diag_error(EXIT_NO_TARGET, "cannot study pid %d (%s): %s in %s", t->pid,
 				  t->comm, s.err, t->module.path);
@@ -341,8 +345,8 @@ static enum exit_code file_refused(const char *path, const struct image *im)
 	snprintf(copy, sizeof(copy), "%s", path);
 	base = strrchr(copy, '/');
 	if (image_needs(im, LIBRARY)) {
-		diag_error(EXIT_NO_TARGET, "%s has no probes of its own: it uses the library "
-			   LIBRARY, path);
+		diag_error(EXIT_NO_TARGET,
+			   "%s has no probes of its own: it uses the library " LIBRARY, path);
 		diag_hint("give the library, or the pid of a running %s", base ? base + 1 : copy);
 		return EXIT_NO_TARGET;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * module.h - the one file in a process that holds libgrt: found by its layout note among all that is
- * mapped executable. Functions tell the user and return an exit code.
+ * module.h - the one file in a process that holds libgrt: found by its layout note among all that
+ * is mapped executable. Functions tell the user and return an exit code.
  */
 #ifndef GOTRACE_MODULE_H
 #define GOTRACE_MODULE_H

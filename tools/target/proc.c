@@ -163,7 +163,8 @@ bool proc_maps_next(struct proc_maps *m, struct proc_map *ret)
 	while (getline(&m->line, &m->cap, m->file) > 0) {
 		int path_at = 0;
 
-		if (sscanf(m->line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n",
+		if (sscanf(m->line,
+			   "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64 " %n",
 			   &ret->start, &ret->end, ret->perms, &ret->off, &ret->inode,
 			   &path_at) < 5)
 			continue;

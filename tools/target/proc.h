@@ -15,7 +15,7 @@ struct proc_stat {
 	char comm[32];
 	char state; /* R S D T t Z X I */
 	pid_t ppid;
-	uint64_t flags;   /* PF_* */
+	uint64_t flags;    /* PF_* */
 	uint64_t start_ns; /* since boot */
 };
 
@@ -51,7 +51,7 @@ int proc_maps_open(struct proc_maps *m, pid_t pid);
 bool proc_maps_next(struct proc_maps *m, struct proc_map *ret);
 void proc_maps_close(struct proc_maps *m);
 
-/* Does this /proc number processes as we do? False in a pid namespace without a mount of its own. */
+/* Does this /proc number processes as we do? Not in a pid namespace without a mount of its own. */
 bool proc_is_ours(void);
 /* The hidepid= word of this /proc ("2", "invisible", ...); false if it hides nothing. */
 bool proc_hides(char *ret_word, size_t bytes);

@@ -21,17 +21,31 @@ const struct probe_desc probe_table[] = {
 const int probe_table_len = sizeof(probe_table) / sizeof(probe_table[0]);
 
 /* A register under the name of each width, where pt_regs has it. */
-#define REG(member, r64, r32, r16, r8) { { r64, r32, r16, r8 }, offsetof(struct pt_regs, member) }
+#define REG(member, r64, r32, r16, r8)                                  \
+	{                                                               \
+		{ r64, r32, r16, r8 }, offsetof(struct pt_regs, member) \
+	}
 #define REG_N(n) REG(r##n, "r" #n, "r" #n "d", "r" #n "w", "r" #n "b")
 static const struct {
 	const char *name[4]; /* 8, 4, 2, 1 bytes */
 	uint32_t off;
 } regs[] = {
-	REG(rax, "rax", "eax", "ax", "al"),   REG(rbx, "rbx", "ebx", "bx", "bl"),
-	REG(rcx, "rcx", "ecx", "cx", "cl"),   REG(rdx, "rdx", "edx", "dx", "dl"),
-	REG(rsi, "rsi", "esi", "si", "sil"),  REG(rdi, "rdi", "edi", "di", "dil"),
-	REG(rbp, "rbp", "ebp", "bp", "bpl"),  REG(rsp, "rsp", "esp", "sp", "spl"),
-	REG_N(8), REG_N(9), REG_N(10), REG_N(11), REG_N(12), REG_N(13), REG_N(14), REG_N(15),
+	REG(rax, "rax", "eax", "ax", "al"),
+	REG(rbx, "rbx", "ebx", "bx", "bl"),
+	REG(rcx, "rcx", "ecx", "cx", "cl"),
+	REG(rdx, "rdx", "edx", "dx", "dl"),
+	REG(rsi, "rsi", "esi", "si", "sil"),
+	REG(rdi, "rdi", "edi", "di", "dil"),
+	REG(rbp, "rbp", "ebp", "bp", "bpl"),
+	REG(rsp, "rsp", "esp", "sp", "spl"),
+	REG_N(8),
+	REG_N(9),
+	REG_N(10),
+	REG_N(11),
+	REG_N(12),
+	REG_N(13),
+	REG_N(14),
+	REG_N(15),
 };
 
 static bool reg_find(const char *name, size_t len, uint32_t *ret_off)
@@ -99,7 +113,8 @@ int sdt_args_parse(const char *text, struct probe_arg arg[6], char *err, size_t 
 		if (!arg_parse(text, len, &arg[n])) {
 			snprintf(err, err_bytes,
 				 "has its argument %d at '%.*s', which is neither a register nor "
-				 "an immediate", n + 1, (int)(len < 64 ? len : 64), text);
+				 "an immediate",
+				 n + 1, (int)(len < 64 ? len : 64), text);
 			return -EINVAL;
 		}
 		n++;

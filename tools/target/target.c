@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * target.c - opening and closing a target, and the last check before anybody believes it: does the
- * live memory look as the layout note says? A note of another build, or offsets that were damaged in
- * a way that contradicts nothing, end here.
+ * target.c - opening and closing a target, and the last check before anybody believes it: does
+ * the live memory look as the layout note says? A note of another build, or offsets that were
+ * damaged in a way that contradicts nothing, end here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +23,8 @@
 
 #define PROCS_PLAUSIBLE 65536u
 #define MS_PLAUSIBLE (1u << 24)
-#define MS_LOOKED_AT 64u  /* enough to tell a table of Ms from something else */
-#define STARTUP_TRIES 20  /* a process may be starting while we look */
+#define MS_LOOKED_AT 64u /* enough to tell a table of Ms from something else */
+#define STARTUP_TRIES 20 /* a process may be starting while we look */
 #define STARTUP_WAIT_NS 10000000l
 
 /* The runtime's tables, as one look found them. */
@@ -156,9 +156,10 @@ static enum exit_code memory_check(const struct target *t)
 	if (rc == 0)
 		return EXIT_FINE;
 	if ((rc == -EINVAL || rc == -EFAULT) && k.err[0] && target_is_alive(t))
-		return diag_error(EXIT_NO_TARGET, "cannot study pid %d (%s): the layout note in %s "
-				  "does not fit its memory: %s", t->pid, t->comm, t->module.path,
-				  k.err);
+		return diag_error(EXIT_NO_TARGET,
+				  "cannot study pid %d (%s): the layout note in %s "
+				  "does not fit its memory: %s",
+				  t->pid, t->comm, t->module.path, k.err);
 	return identity_refused(t, "cannot read the memory of", rc);
 }
 
@@ -226,8 +227,8 @@ struct target *target_open_file(const char *path, int *ret_code)
 		diag_error(code, "cannot open %s: %s", path,
 			   errno == ENOENT ? "no such file" : strerror(errno));
 	} else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		code = (enum exit_code)diag_error(EXIT_NO_TARGET, "cannot read %s: it is not a file",
-						  path);
+		code = (enum exit_code)diag_error(EXIT_NO_TARGET,
+						  "cannot read %s: it is not a file", path);
 		close(fd);
 	} else {
 		code = module_read_file(t, fd);

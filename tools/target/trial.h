@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 enum trial_id {
-	TRIAL_MEMORY,       /* of processes of the same user */
+	TRIAL_MEMORY, /* of processes of the same user */
 	TRIAL_MEMORY_OTHERS,
 	TRIAL_SYSCALL,      /* /proc/PID/syscall */
 	TRIAL_MAPPED_FILES, /* files as mapped, even if they are gone from disk */

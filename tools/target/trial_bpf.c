@@ -29,8 +29,10 @@
 #define ATTACH_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI: newer than Debian 12's headers */
 #define INT3 0xcc
 
-#define INSN(c, d, s, o, i) \
-	{ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
+#define INSN(c, d, s, o, i)                                                         \
+	{                                                                           \
+		.code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) \
+	}
 #define MOV_IMM(reg, value) INSN(BPF_ALU64 | BPF_MOV | BPF_K, reg, 0, 0, value)
 #define MOV_REG(reg, from) INSN(BPF_ALU64 | BPF_MOV | BPF_X, reg, from, 0, 0)
 #define LOAD(reg, from, off) INSN(BPF_LDX | BPF_MEM | BPF_DW, reg, from, off, 0)
@@ -40,7 +42,8 @@
 extern const char trial_site[] __attribute__((visibility("hidden")));
 static __attribute__((noinline, noclone)) void trial_call(void)
 {
-	__asm__ volatile(".globl trial_site\n\t.hidden trial_site\ntrial_site:\n\tnop" ::: "memory");
+	__asm__ volatile(".globl trial_site\n\t.hidden trial_site\ntrial_site:\n\tnop" ::
+				 : "memory");
 }
 
 /* One program that adds 1 to the only element of a map. */
@@ -157,14 +160,16 @@ static void kernel_explain(struct trial *t, const char *since)
 	struct utsname u;
 
 	uname(&u);
-	snprintf(t->change, sizeof(t->change), "it came with Linux %s; this is %s", since, u.release);
+	snprintf(t->change, sizeof(t->change), "it came with Linux %s; this is %s", since,
+		 u.release);
 }
 
 static void uprobe_multi_try(struct trial *t)
 {
 	struct counter c;
 	uint64_t offset;
-	int rc = counter_load(&c, BPF_PROG_TYPE_KPROBE, (enum bpf_attach_type)ATTACH_UPROBE_MULTI, 0);
+	int rc = counter_load(&c, BPF_PROG_TYPE_KPROBE, (enum bpf_attach_type)ATTACH_UPROBE_MULTI,
+			      0);
 	int link;
 
 	if (rc < 0) {
@@ -193,7 +198,8 @@ static int perf_attach(int prog, uint64_t offset)
 		.sample_period = 1,
 	};
 	char type[16];
-	int fd, rc = proc_line_read("/sys/bus/event_source/devices/uprobe/type", type, sizeof(type));
+	int fd, rc = proc_line_read("/sys/bus/event_source/devices/uprobe/type", type,
+				    sizeof(type));
 
 	if (rc < 0)
 		return rc;
