@@ -17,6 +17,7 @@
 #include "lock.h"
 #include "mset.h"
 #include "netpoll.h"
+#include "order.h"
 #include "pset.h"
 #include "runq.h"
 #include "state.h"
@@ -243,7 +244,7 @@ static bool give_up_p(struct m *m, struct found *ret)
 	}
 	pidle_put(p_unwire(m));
 	/* (B) of m_wake: a producer that saw no idle P has left its wish here. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	fence_full();
 	if (!m->spinning && __atomic_load_n(&sched.needspinning, __ATOMIC_SEQ_CST)) {
 		struct p *p = pidle_get();
 
@@ -274,7 +275,7 @@ static bool get_idle_p(struct m *m)
 static bool recheck(struct m *m)
 {
 	m_spin_stop(m);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the fence in m_wake */
+	fence_full(); /* pairs with the fence in m_wake */
 	if (__atomic_load_n(&sched.runq.size, __ATOMIC_RELAXED) != 0)
 		return get_idle_p(m);
 	for (u32 i = 0; i < sched.gomaxprocs; i++)

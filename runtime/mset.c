@@ -4,11 +4,16 @@
 
 #include "fatal.h"
 #include "lock.h"
+#include "order.h"
 #include "probes.h"
 #include "pset.h"
 #include "runq.h"
 #include "thread.h"
 #include "timer.h"
+
+#ifdef __SANITIZE_THREAD__
+unsigned fence_word; /* order.h */
+#endif
 
 void mset_init(void (*loop)(struct m *))
 {
@@ -119,13 +124,13 @@ void m_wake(void)
 {
 	u32 none = 0;
 
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the fence after m_spin_stop */
+	fence_full(); /* pairs with the fence after m_spin_stop */
 	if (sched_nmspinning() != 0)
 		return;
 	if (sched_npidle() == 0) {
 		if (!__atomic_load_n(&sched.needspinning, __ATOMIC_RELAXED))
 			__atomic_store_n(&sched.needspinning, 1, __ATOMIC_SEQ_CST);
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		fence_full();
 		if (sched_npidle() == 0)
 			return;
 	}

@@ -21,6 +21,9 @@
 #include "runq.h"
 #include "take.h"
 
+/* Looks at the fields of others without their locks: what it prints may be a moment old. */
+#define RACY __attribute__((no_sanitize_thread))
+
 static struct {
 	i64 every_ns;
 	bool detail;
@@ -100,7 +103,7 @@ static void print_queues(void)
 	put(" ]\n");
 }
 
-static void print_p(const struct p *p)
+RACY static void print_p(const struct p *p)
 {
 	const struct m *m = p_m(p);
 	char id[24];
@@ -115,7 +118,7 @@ static bool m_lost_its_p(const struct m *m)
 	return GRT_TAKE_KIND(__atomic_load_n(&m->take, __ATOMIC_ACQUIRE)) == GRT_TAKE_TAKEN;
 }
 
-static void print_m(const struct m *m)
+RACY static void print_m(const struct m *m)
 {
 	const struct p *p = m_lost_its_p(m) ? NULL : m_p(m);
 	const struct g *g = __atomic_load_n(&m->curg, __ATOMIC_ACQUIRE);
@@ -128,7 +131,7 @@ static void print_m(const struct m *m)
 	    id_text(locked, m->lockedg, m->lockedg ? m->lockedg->goid : 0));
 }
 
-static void print_g(const struct g *g)
+RACY static void print_g(const struct g *g)
 {
 	u32 status = __atomic_load_n(&g->status, __ATOMIC_ACQUIRE);
 	const struct m *m = g->m, *locked = g->lockedm;
@@ -142,7 +145,7 @@ static void print_g(const struct g *g)
 }
 
 /* Newest first, as Go's list of Ms is linked: ids are not in the order of slots once Ms have ended. */
-static void print_ms(void)
+RACY static void print_ms(void)
 {
 	i64 below = sched.mnext;
 
@@ -163,7 +166,7 @@ static void print_ms(void)
 	}
 }
 
-static void print(i64 now_ns, bool detail)
+RACY static void print(i64 now_ns, bool detail)
 {
 	put("SCHED %ldms: gomaxprocs=%u idleprocs=%u threads=%ld spinningthreads=%u needspinning=%u "
 	    "idlethreads=%u runqueue=%u",

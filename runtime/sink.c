@@ -98,14 +98,15 @@ static void ring_pop(struct sink_ring *r)
 void sink_emit(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	struct grt_rec rec = { .kind = kind, .arg = { a, b, c, d, e, f } };
+	struct sink_ring *own;
 	struct m *m = m_self();
 
 	if (!(__atomic_load_n(&rings.kinds, __ATOMIC_ACQUIRE) >> kind & 1))
 		return;
 	rec.time_ns = (u64)clock_ns();
-	if (m && m->sink) {
+	if (m && (own = __atomic_load_n(&m->sink, __ATOMIC_ACQUIRE))) {
 		rec.tid = (u32)m->tid;
-		ring_put(m->sink, &rec);
+		ring_put(own, &rec);
 		return;
 	}
 	lock_word_acquire(&rings.lock.word);
@@ -125,7 +126,7 @@ void sink_thread_start(struct m *m)
 void sink_thread_stop(struct m *m)
 {
 	/* What its thread wrote stays in the list until it is read. */
-	m->sink = NULL;
+	__atomic_store_n(&m->sink, NULL, __ATOMIC_RELEASE);
 }
 
 /* Ms that are there already get their rings now; each looks at m->sink at its next probe. */
@@ -136,7 +137,8 @@ static void rings_for_all(void)
 	for (u32 i = 0; i < n; i++) {
 		struct m *m = allm[i];
 
-		if (m->status != GRT_M_DEAD && !m->sink)
+		if (__atomic_load_n(&m->status, __ATOMIC_ACQUIRE) != GRT_M_DEAD &&
+		    !__atomic_load_n(&m->sink, __ATOMIC_RELAXED))
 			__atomic_store_n(&m->sink, ring_new(rings.records), __ATOMIC_RELEASE);
 	}
 }

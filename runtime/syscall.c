@@ -78,13 +78,13 @@ static bool steal_old_p(struct m *m, struct p *old)
 {
 	struct m *other = old ? p_m(old) : NULL;
 	u64 call = other && other != m ? m_call(other) : 0;
-	u64 g = other && other->curg ? other->curg->goid : 0;
+	struct g *g = other ? __atomic_load_n(&other->curg, __ATOMIC_ACQUIRE) : NULL;
 
 	if (!call_word_is_in(call) || !take_p(old, other, call, TAKE_TICKET_M(m), clock_ns()))
 		return false;
 	p_taken(old);
 	__atomic_add_fetch(&sched.count.retake, 1, __ATOMIC_RELAXED);
-	PROBE_FIRE(retake, old->id, other->id, g, 0, GRT_BY_EXIT_STEAL);
+	PROBE_FIRE(retake, old->id, other->id, g ? g->goid : 0, 0, GRT_BY_EXIT_STEAL);
 	p_wire(m, old);
 	return true;
 }

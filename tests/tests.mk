@@ -46,7 +46,8 @@ tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(E2E_BIN) $(TRACEES) $(O)/r
 
 export TEST_TOTALS ?= $(abspath $(O))/test-totals
 TEST_ENV = GOTRACE=$(abspath $(O))/gotrace TRACEE_DIR=$(abspath $(O))/tracee \
-	EXAMPLES_DIR=$(abspath $(O))/examples GOTRACE_TREE=$(CURDIR)
+	EXAMPLES_DIR=$(abspath $(O))/examples GOTRACE_TREE=$(CURDIR) \
+	TSAN_OPTIONS=atexit_sleep_ms=0
 
 test-runtime: $(RUNTIME_TESTS) $(O)/run
 	$(Q)$(TEST_ENV) $(O)/run --label '$(if $(SAN),$(SAN): )' $(RUNTIME_TESTS)

@@ -127,6 +127,7 @@ RUNTIME_TEST(threads_grow_past_gomaxprocs_and_the_books_agree, 2)
 {
 	static struct blocking_pipe p[BLOCKERS];
 	size_t taken, slow;
+	u64 made;
 
 	EXPECT_EQ(grt_sink_open(KIND(retake) | KIND(handoff) | KIND(exitsyscall_slow), 0),
 		  0);
@@ -138,7 +139,8 @@ RUNTIME_TEST(threads_grow_past_gomaxprocs_and_the_books_agree, 2)
 	/* when all have lost their P */
 	AWAIT((collect(&got), collected_count(&got, GRT_K_retake) -
 				      collected_count(&got, GRT_K_exitsyscall_slow)) == BLOCKERS);
-	EXPECT(sched.count.m_new > BLOCKERS, "%lu threads", (unsigned long)sched.count.m_new);
+	made = __atomic_load_n(&sched.count.m_new, __ATOMIC_SEQ_CST);
+	EXPECT(made > BLOCKERS, "%lu threads", (unsigned long)made);
 
 	/* then each comes back once, and every retake that was handed off is told */
 	for (int i = 0; i < BLOCKERS; i++)
