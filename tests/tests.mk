@@ -76,3 +76,17 @@ check-doors:
 	$(Q)tests/doors.sh
 
 .PHONY: tests test-runtime test-tools $(VARIANTS:%=test-%) model check check-doors
+
+# --- the house ---------------------------------------------------------------------------------------
+
+OURS = $(filter-out vmlinux/%,$(shell git ls-files '*.c' '*.h'))
+
+format:
+	$(Q)clang-format -i $(OURS)
+format-check:
+	$(Q)clang-format --dry-run -Werror $(OURS)
+tidy: $(SKEL)
+	$(Q)clang-tidy --quiet $(filter-out bpf/%,$(filter %.c,$(OURS))) -- -std=gnu11 -D_GNU_SOURCE= \
+		-Iruntime/include -isystem $(O)/bpf -DGOTRACE_VERSION='"$(VERSION)"'
+
+.PHONY: format format-check tidy
