@@ -112,7 +112,8 @@ static inline struct program program_start(char *const argv[], e2e_setup_fn setu
 	if (p.pid == 0) {
 		dup2(out[1], 1);
 		e2e_child(setup);
-		execv(argv[0], argv);
+		if (argv[0])
+			execv(argv[0], argv);
 		_exit(127);
 	}
 	close(out[1]);
@@ -288,7 +289,7 @@ static inline long json_number(const char *text, const char *key)
 /* A private copy of a file in the test's own folder; mode as the original. */
 static inline void file_copy(const char *from, const char *to)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	char buf[65536];
 	ssize_t n;
 	int in = open(from, O_RDONLY | O_CLOEXEC), out;

@@ -139,8 +139,8 @@ static enum exit_code refuse_thread(const struct target *t, pid_t leader)
 
 enum exit_code identity_open(struct target *t, pid_t pid)
 {
-	struct proc_status status;
-	struct proc_stat stat;
+	struct proc_status status = { 0 };
+	struct proc_stat stat = { 0 };
 	int rc;
 
 	t->pid = pid;

@@ -9,7 +9,6 @@
  * another one, and a note without the rows that every snapshot needs.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,15 +54,8 @@ struct parse {
 	size_t err_bytes;
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct parse *ps, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(ps->err, ps->err_bytes, fmt, ap);
-	va_end(ap);
-	return -EINVAL;
-}
+/* The sentence for the user; the value of the expression is what to return. */
+#define refuse(ps, ...) (snprintf((ps)->err, (ps)->err_bytes, __VA_ARGS__), -EINVAL)
 
 static void *slot(const struct parse *ps, size_t i)
 {

@@ -66,7 +66,7 @@ int mem_read_many(pid_t tid, struct target_read *r, int n)
 	int good = 0;
 
 	for (int done = 0; done < n;) {
-		bool failed;
+		bool failed = false;
 		int some = batch_read(tid, r + done, n - done, &failed);
 
 		if (some == -ENOSYS || some == -EPERM)

@@ -130,7 +130,7 @@ static int may_read(pid_t pid)
 static void others_try(struct trial *t)
 {
 	struct proc_status status;
-	struct stranger s;
+	struct stranger s = { 0 };
 	int rc;
 
 	if (geteuid() == 0 && stranger_make(&s, NOBODY) == 0) {
@@ -177,7 +177,7 @@ static void mapped_files_try(struct trial *t)
 
 void trials_run_proc(struct trial ret[TRIALS])
 {
-	struct stranger s;
+	struct stranger s = { 0 };
 	int rc = stranger_make(&s, 0);
 
 	if (rc == 0) {
