@@ -20,7 +20,6 @@
 #include "stack.h"
 
 #define BACKTRACE_FRAMES 64
-#define SKIP_FRAMES 2 /* the handler and the kernel's trampoline */
 
 /* schedtrace.c; above this file. */
 __attribute__((weak)) void sched_dump(void);
@@ -78,14 +77,19 @@ void throw_(const char *fmt, ...)
 	_exit(FATAL_EXIT);
 }
 
-static void overflow(struct g *g)
+/* From the interrupted instruction on: the handler's own frames tell nothing. */
+static void overflow(const struct g *g, const void *at)
 {
 	void *frames[BACKTRACE_FRAMES];
-	int n, first = SKIP_FRAMES;
+	int n, first = 0;
 
 	warn_("runtime: goroutine stack exceeds %lu-byte limit", (unsigned long)stack_usable());
 	warn_("fatal error: stack overflow\n\ngoroutine %lu [running]:", (unsigned long)g->goid);
 	n = backtrace(frames, BACKTRACE_FRAMES);
+	while (first < n && frames[first] != at)
+		first++;
+	if (first == n)
+		first = 0;
 	if (n > first)
 		backtrace_symbols_fd(frames + first, n - first, STDERR_FILENO);
 	_exit(FATAL_EXIT);
@@ -112,12 +116,13 @@ static void on_fault(int nr, siginfo_t *info, void *uc)
 {
 	struct m *m = m_self();
 	struct g *g = m ? m->curg : NULL;
-	char *sp = (char *)((ucontext_t *)uc)->uc_mcontext.gregs[REG_RSP];
+	const greg_t *regs = ((ucontext_t *)uc)->uc_mcontext.gregs;
+	char *sp = (char *)regs[REG_RSP];
 
 	/* A wild pointer into the guard from elsewhere is no overflow: the stack pointer must be near. */
 	if (g && info->si_code > 0 && stack_guard_hit(&g->stack, info->si_addr) &&
 	    sp < g->stack.hi && sp >= g->stack.lo - 2 * STACK_GUARD)
-		overflow(g);
+		overflow(g, (void *)regs[REG_RIP]);
 	pass_on(nr, info, uc);
 }
 
