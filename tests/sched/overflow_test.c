@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* overflow_test.c - a stack overflow is told as one, whatever its frames; any other fault is not. */
+#include "runtime_test.h"
+
+#define BIG_FRAME 65536
+
+static struct child child;
+static volatile int never; /* recursion has an end, or the compiler makes a loop of it */
+
+__attribute__((noinline)) static int recurse_big(int n)
+{
+	volatile char frame[BIG_FRAME];
+
+	frame[0] = (char)n;
+	frame[BIG_FRAME - 1] = (char)n;
+	return never ? n : recurse_big(n + 1) + frame[0];
+}
+
+__attribute__((noinline)) static int recurse_small(int n)
+{
+	volatile char frame[16];
+
+	frame[0] = (char)n;
+	return never ? n : recurse_small(n + 1) + frame[0];
+}
+
+static void big(void *arg)
+{
+	(void)arg;
+	recurse_big(1);
+}
+
+static void small(void *arg)
+{
+	(void)arg;
+	recurse_small(1);
+}
+
+static void null_write(void *arg)
+{
+	(void)arg;
+	*(volatile int *)(intptr_t)never = 1;
+}
+
+static long foreign_overflow(void *arg)
+{
+	(void)arg;
+	return recurse_small(1);
+}
+
+static void foreign(void *arg)
+{
+	grt_blocking_call(foreign_overflow, arg);
+}
+
+static void (*body)(void *);
+
+static int start_and_wait(void *arg)
+{
+	(void)arg;
+	grt_go(body, NULL);
+	while (!never)
+		grt_sleep(1000000000);
+	return 0;
+}
+
+static int directly(void *arg)
+{
+	body(arg);
+	return 0;
+}
+
+static void in_goroutine(void)
+{
+	grt_run(start_and_wait, NULL);
+}
+
+static void in_main(void)
+{
+	grt_run(directly, NULL);
+}
+
+static void assert_is_told(const char *goroutine)
+{
+	char *trace;
+
+	if (!WIFEXITED(child.status) || WEXITSTATUS(child.status) != 2)
+		fail_msg("status 0x%x:\n%s", (unsigned)child.status, child.output);
+	assert_non_null(strstr(child.output, "runtime: goroutine stack exceeds 65536-byte limit\n"
+					     "fatal error: stack overflow\n\n"));
+	trace = strstr(child.output, goroutine);
+	assert_non_null(trace);
+	/* a backtrace: at least three frames below the headline */
+	for (int i = 0; i < 3; i++) {
+		trace = strchr(trace, '\n');
+		assert_non_null(trace);
+		assert_non_null(strstr(++trace, "[0x"));
+	}
+}
+
+static void assert_is_an_ordinary_fault(void)
+{
+	assert_null(strstr(child.output, "stack overflow\n\ngoroutine"));
+#ifdef __SANITIZE_ADDRESS__
+	assert_int_not_equal(child.status, 0); /* its own report, its own status */
+#else
+	assert_true(WIFSIGNALED(child.status));
+	assert_int_equal(WTERMSIG(child.status), SIGSEGV);
+#endif
+}
+
+static void small_frames(void **state)
+{
+	(void)state;
+	body = small;
+	child_run(&child, in_goroutine);
+	assert_is_told("goroutine 2 [running]:");
+}
+
+static void frames_as_large_as_the_stack(void **state)
+{
+	(void)state;
+	body = big;
+	child_run(&child, in_goroutine);
+	assert_is_told("goroutine 2 [running]:");
+}
+
+static void on_the_main_goroutine(void **state)
+{
+	(void)state;
+	body = small;
+	child_run(&child, in_main);
+	assert_is_told("goroutine 1 [running]:");
+}
+
+static void a_null_pointer_is_no_overflow(void **state)
+{
+	(void)state;
+	body = null_write;
+	child_run(&child, in_goroutine);
+	assert_is_an_ordinary_fault();
+}
+
+static void foreign_code_overflows_a_threads_stack(void **state)
+{
+	(void)state;
+	body = foreign;
+	child_run(&child, in_goroutine);
+	assert_is_an_ordinary_fault();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(small_frames),
+		cmocka_unit_test(frames_as_large_as_the_stack),
+		cmocka_unit_test(on_the_main_goroutine),
+		cmocka_unit_test(a_null_pointer_is_no_overflow),
+		cmocka_unit_test(foreign_code_overflows_a_threads_stack),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
