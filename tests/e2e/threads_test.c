@@ -8,12 +8,16 @@
 #include "../unit/schema.h"
 #include "e2e.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 enum { FINE = 0 };
 
-#define FIFOS     97 /* a prime: no other count in the program comes out like it */
-#define BLOCKS    101
+#define FIFOS 97 /* a prime: no other count in the program comes out like it */
+#define BLOCKS 101
 #define SETTLE_MS 5000
-#define STABLE    10
+#define STABLE 10
 
 static struct outcome o;
 
@@ -27,10 +31,8 @@ static int64_t now_ns(void)
 
 static long states_sum(const char *tick)
 {
-	static const char *const state[] = {
-		"foreign", "system",   "blocked", "syscall", "hostage",
-		"running", "spinning", "polling", "idle",    "locked"
-	};
+	static const char *const state[] = { "foreign", "system",   "blocked", "syscall", "hostage",
+					     "running", "spinning", "polling", "idle",    "locked" };
 	long sum = 0;
 
 	for (size_t i = 0; i < sizeof(state) / sizeof(state[0]); i++) {
@@ -280,6 +282,117 @@ static void test_counts_add_up_while_threads_come_and_go(void **state)
 	program_stop(&target);
 }
 
+#define CALLERS 7
+#define CLIENTS 101
+
+/* A call that ends is in state syscall until its P is taken: never more, and at last all of them. */
+static void test_foreign_calls_are_blocked_and_have_a_name(void **state)
+{
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "foreign"),
+			 "--callers",
+			 "7",
+			 "--seconds",
+			 "100",
+			 NULL };
+	struct program target = program_start(argv, NULL), g;
+	int64_t until = now_ns() + SETTLE_MS * 1000000ll;
+	long most = 0, named = 0;
+
+	(void)state;
+	program_expect(&target, "ready");
+	g = gotrace_start(target.pid, NULL);
+	for (int i = 0; (i < STABLE || most < CALLERS) && now_ns() < until; i++) {
+		long blocked;
+
+		program_expect(&g, "{\"type\":\"tick\"");
+		blocked = json_number(g.line, "blocked");
+		assert_int_equal(states_sum(g.line), json_number(g.line, "threads"));
+		assert_true(blocked <= CALLERS);
+		most = blocked > most ? blocked : most;
+	}
+	assert_int_equal(most, CALLERS);
+	end_well(&g);
+
+	while (named == 0 && now_ns() < until) {
+		run_by_m(target.pid, NULL, NULL);
+		named = lines_with(o.out, "blocked", "foreign foreign_nap");
+	}
+	assert_true(named > 0 && named <= CALLERS);
+	assert_true(program_lives(&target));
+	program_stop(&target);
+}
+
+static int dial(const char *line)
+{
+	const char *port = strrchr(line, ':');
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_non_null(port);
+	addr.sin_port = htons((uint16_t)strtol(port + 1, NULL, 10));
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	return fd;
+}
+
+/* Connections that wait park goroutines, and block no thread. */
+static void test_idle_connections_are_parked_and_block_nobody(void **state)
+{
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "http"), "--port", "0", NULL };
+	struct program target = program_start(argv, NULL), g;
+	int client[CLIENTS];
+	long before;
+
+	(void)state;
+	program_expect(&target, "listening on");
+	g = gotrace_start(target.pid, NULL);
+	program_expect(&g, "{\"type\":\"tick\"");
+	program_expect(&g, "{\"type\":\"tick\"");
+	before = json_number(g.line, "netpoll_parked");
+
+	for (int i = 0; i < CLIENTS; i++)
+		client[i] = dial(target.line);
+
+	expect_stable(&g, "netpoll_parked", before + CLIENTS);
+	assert_int_equal(json_number(g.line, "blocked"), 0);
+	assert_true(json_number(g.line, "threads") <=
+		    json_number(strstr(g.line, "\"procs\""), "all") + 5);
+
+	for (int i = 0; i < CLIENTS; i++)
+		close(client[i]);
+	expect_stable(&g, "netpoll_parked", before);
+	end_well(&g);
+	program_stop(&target);
+}
+
+/* A program that does its work and ends is watched to its end, and ends as without us. */
+static void test_a_program_is_watched_to_its_end(void **state)
+{
+	char dir[PATH_MAX], *argv[] = { (char *)getenv("GOTRACE"),
+					"threads",
+					"--json",
+					"-i",
+					"50ms",
+					"--",
+					(char *)e2e_path("EXAMPLES_DIR", "files"),
+					dir,
+					"--rounds",
+					"50",
+					NULL };
+	struct program g;
+
+	(void)state;
+	assert_true(tree_find("tests/golden", dir, sizeof(dir)));
+	g = program_start(argv, NULL);
+	program_expect(&g, "done:");
+	program_expect(&g, "{\"type\":\"end\"");
+	assert_says(g.line, "\"why\":\"exited\"");
+	assert_says(g.line, "\"law_broken\":null");
+	assert_int_equal(json_number(g.line, "lost"), 0);
+	assert_int_equal(e2e_wait(g.pid), FINE);
+	close(g.out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +403,9 @@ int main(void)
 		cmocka_unit_test(test_real_output_fits_the_schema),
 		cmocka_unit_test(test_a_prime_number_of_handoffs_is_counted_exactly),
 		cmocka_unit_test(test_counts_add_up_while_threads_come_and_go),
+		cmocka_unit_test(test_foreign_calls_are_blocked_and_have_a_name),
+		cmocka_unit_test(test_idle_connections_are_parked_and_block_nobody),
+		cmocka_unit_test(test_a_program_is_watched_to_its_end),
 	};
 
 	e2e_init();

@@ -13,7 +13,7 @@
 #include <grt/grt.h>
 
 #define CALL_NS 100000
-#define NAP_NS  1000000000ll
+#define NAP_NS 1000000000ll
 
 static int main_fn(void *arg)
 {

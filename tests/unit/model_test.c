@@ -10,7 +10,7 @@
 
 #include "records.h"
 
-#define T0    (10 * SEC_NS)
+#define T0 (10 * SEC_NS)
 #define PRIME 97u
 
 static int model_setup(void **state)

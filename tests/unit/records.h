@@ -6,7 +6,7 @@
 
 #include "../../tools/model/model.h"
 
-#define MS_NS  1000000ull
+#define MS_NS 1000000ull
 #define SEC_NS 1000000000ull
 
 static inline void rec_apply(struct model *m, uint64_t time_ns, uint16_t kind, uint64_t a,

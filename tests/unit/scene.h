@@ -11,9 +11,9 @@
 #include "../../tools/view/view.h"
 #include "records.h"
 
-#define SCENE_T0         (1000 * SEC_NS)
+#define SCENE_T0 (1000 * SEC_NS)
 #define SCENE_FOREIGN_FN 0x5555aaaa0000ull
-#define SCENE_PATH       0x7fff00001000ull
+#define SCENE_PATH 0x7fff00001000ull
 
 static const uint64_t scene_read[6] = { 7, 0x7f00, 65536, 0, 0, 0 };
 static const uint64_t scene_open[6] = { (uint64_t)-100, SCENE_PATH, 0x80000, 0, 0, 0 };

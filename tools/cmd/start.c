@@ -27,8 +27,8 @@
 #include "../diag.h"
 #include "start.h"
 
-#define STEP_NS     200000
-#define TRIES       1000 /* 0.2 s of the program's time */
+#define STEP_NS 200000
+#define TRIES 1000 /* 0.2 s of the program's time */
 #define EXEC_FAILED 127
 
 static _Noreturn void child_run(char **argv, int go, int report)

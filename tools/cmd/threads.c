@@ -27,15 +27,15 @@
 #include "cmd.h"
 #include "start.h"
 
-#define SEC_NS         1000000000ll
+#define SEC_NS 1000000000ll
 #define SCREEN_COLUMNS 80 /* where there is no screen */
-#define PAGE_BYTES     4096u
-#define KIND(name)     (1ull << GRT_K_##name)
+#define PAGE_BYTES 4096u
+#define KIND(name) (1ull << GRT_K_##name)
 
 /* Cold ones only: what hand-offs, new threads and the laws are made from. */
-#define KINDS                                                                                      \
-	(KIND(m_new) | KIND(m_start) | KIND(m_exit) | KIND(exitsyscall_slow) |                     \
-	 KIND(entersyscallblock) | KIND(retake) | KIND(handoff) | KIND(handoff_done) |             \
+#define KINDS                                                                          \
+	(KIND(m_new) | KIND(m_start) | KIND(m_exit) | KIND(exitsyscall_slow) |         \
+	 KIND(entersyscallblock) | KIND(retake) | KIND(handoff) | KIND(handoff_done) | \
 	 KIND(procs_change))
 
 static struct {
@@ -180,9 +180,9 @@ static void begin(struct session *s)
 }
 
 /*
- * Take a snapshot and settle what came before it. The time is taken first: a snapshot begins by handing
- * over the events so far, so none from before that time is still to come. A time taken afterwards would
- * call late what happened while the snapshot was taken.
+ * Take a snapshot and settle what came before it. The time is taken first: a snapshot begins by
+ * handing over the events so far, so none from before that time is still to come. A time taken
+ * afterwards would call late what happened while the snapshot was taken.
  */
 static int snapshot(struct session *s)
 {

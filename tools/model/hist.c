@@ -3,7 +3,7 @@
 #include "hist.h"
 
 #define STEP_BITS 4
-#define STEPS     (1u << STEP_BITS)
+#define STEPS (1u << STEP_BITS)
 
 static unsigned int bucket_of(uint64_t v)
 {

@@ -11,7 +11,7 @@
 
 #include "model.h"
 
-#define HANDOFFS_OPEN_MAX                                                                          \
+#define HANDOFFS_OPEN_MAX \
 	2048 /* more than there can be Ps on their way; the oldest is given up                     \
 	      */
 

@@ -14,7 +14,7 @@
 #include "fdname.h"
 
 #define SOCKET_TEXT 160 /* longest name; a Unix path has 108 bytes */
-#define TCP_LISTEN  0x0a
+#define TCP_LISTEN 0x0a
 
 struct socket_row {
 	uint64_t inode;

@@ -14,7 +14,7 @@
 #include "proc.h"
 #include "symname.h"
 
-#define CACHE_LEN  64 /* distinct functions; foreign code is called through few */
+#define CACHE_LEN 64 /* distinct functions; foreign code is called through few */
 #define NAME_BYTES 128
 
 struct symname {

@@ -5,12 +5,12 @@
 
 #include "fmt.h"
 
-#define US     1000ull
-#define MS     (1000 * US)
-#define SEC    (1000 * MS)
+#define US 1000ull
+#define MS (1000 * US)
+#define SEC (1000 * MS)
 #define MINUTE (60 * SEC)
-#define HOUR   (60 * MINUTE)
-#define DAY    (24 * HOUR)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
 
 /* A unit below ten has one decimal, cut, not rounded: 9.99 is 9.9, and never 10.0. */
 static char *with_unit(char buf[FMT_BYTES], uint64_t v, uint64_t unit, const char *name)

@@ -6,7 +6,7 @@
 
 #include "columns.h"
 
-#define TABLE_COLUMNS_MIN  20
+#define TABLE_COLUMNS_MIN 20
 #define TABLE_HEADER_EVERY 20 /* rows, where there is no screen that could be full */
 
 struct table {

@@ -26,7 +26,7 @@ struct view_head {
 	const char *note; /* what else must be known: what was missed, a replaced file; or NULL */
 };
 
-/* Rows that were asked for are shown; the target has exited; it has replaced its image; a signal. */
+/* Rows asked for are shown; the target has exited; it has replaced its image; a signal. */
 enum view_why { VIEW_ASKED, VIEW_EXITED, VIEW_REPLACED, VIEW_SIGNAL };
 
 /* What the last lines say. */
