@@ -59,14 +59,21 @@ VARIANTS := debug stress address thread
 $(VARIANTS:%=test-%):
 	$(Q)$(MAKE) --no-print-directory O=$(O)/$(@:test-%=%) SAN=$(@:test-%=%) test-runtime
 
-model:
-	$(Q)tests/model/run.sh $(O)/model
+test-model: $(O)/run
+	$(Q)$(O)/run --seconds 600 tests/model/model_test.sh
+model: test-model
+model-long:
+	$(Q)tests/model/model_test.sh long
+asan: test-address
+tsan: test-thread
+stress: test-stress
+debug: test-debug
 
 check: deps-check
 	$(Q)rm -f $(TEST_TOTALS)
 	$(Q)$(MAKE) --no-print-directory -j2 all tests
 	$(Q)$(MAKE) --no-print-directory check-doors
-	$(Q)ok=0; for t in test-runtime test-tools $(VARIANTS:%=test-%); do \
+	$(Q)ok=0; for t in test-runtime test-tools test-model $(VARIANTS:%=test-%); do \
 		echo "== $$t"; $(MAKE) --no-print-directory $$t || ok=1; done; \
 	awk '{ p += $$1; f += $$2; s += $$3 } \
 		END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f != 0 }' $(TEST_TOTALS) && \
@@ -75,7 +82,8 @@ check: deps-check
 check-doors:
 	$(Q)tests/doors.sh
 
-.PHONY: tests test-runtime test-tools $(VARIANTS:%=test-%) model check check-doors
+.PHONY: tests test-runtime test-tools test-model $(VARIANTS:%=test-%) check check-doors \
+	model model-long asan tsan stress debug
 
 # --- the house ---------------------------------------------------------------------------------------
 
