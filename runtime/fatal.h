@@ -29,9 +29,6 @@ __attribute__((cold, format(printf, 1, 2))) void warn_(const char *fmt, ...);
 #define INVARIANT(nr, cond, ...) ((void)sizeof(cond))
 #endif
 
-/* Install the SIGSEGV/SIGBUS handler that tells a stack overflow from other faults. Once. */
-void fatal_init(void);
-/* Give the calling thread a signal stack of SIGNAL_STACK_SIZE bytes at `mem`; NULL takes it back. */
-void fatal_thread_init(void *mem);
+#define BACKTRACE_FRAMES 64
 
 #endif

@@ -5,10 +5,10 @@
 #include "lock.h"
 #include "mset.h"
 #include "netpoll.h"
+#include "poller.h"
 #include "probes.h"
 #include "pset.h"
 #include "runq.h"
-#include "sched.h"
 #include "timer.h"
 
 /* Claim the one place of a spinning M if nobody spins and no P is idle. */
@@ -62,7 +62,7 @@ void handoff_p(struct p *p, u64 from, u64 g, enum grt_handoff_cause cause)
 		if (to.made && outcome == GRT_HANDOFF_WOKE)
 			outcome = GRT_HANDOFF_MADE;
 	} else if (when != 0) {
-		sched_timer_armed(when);
+		poller_tell(when);
 	}
 	PROBE_FIRE(handoff, id, from, g, cause, outcome, to.m);
 }

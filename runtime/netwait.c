@@ -22,6 +22,7 @@
 #include "fatal.h"
 #include "lock.h"
 #include "netpoll.h"
+#include "poller.h"
 #include "probes.h"
 #include "pset.h"
 #include "runq.h"
@@ -124,7 +125,7 @@ static void park_at_word(struct pd_dir *d, u32 mode, u64 seq, i64 arm_ns)
 
 	lock_release(&d->pd->lock);
 	if (is_first)
-		sched_timer_armed(arm_ns);
+		poller_tell(arm_ns);
 	g->wait_word = PD_WAIT(seq);
 	g->wake_value = 0;
 	PROBE_FIRE(netpoll_park, g->goid, (u64)d->pd->fd, mode);
@@ -186,7 +187,7 @@ static bool queue_commit(struct g *g, void *lock)
 	i64 when = g->timer.when_ns;
 
 	if (when && timer_start(m_p(m_self()), &g->timer, when))
-		sched_timer_armed(when);
+		poller_tell(when);
 	lock_release(lock);
 	return true;
 }

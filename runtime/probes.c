@@ -16,7 +16,15 @@
 #define STAP_SDT_ARG_CONSTRAINT nr
 #include <sys/sdt.h>
 
-#include "sink.h"
+probe_listener probe_sink;
+
+static void emit(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	probe_listener sink = __atomic_load_n(&probe_sink, __ATOMIC_ACQUIRE);
+
+	if (sink)
+		sink(kind, a, b, c, d, e, f);
+}
 
 /* The kernel raises these in a running process while a tracer is attached; the sink does as well. */
 #define PROBE(nr, name, temp, n, args, doc) \
@@ -27,12 +35,12 @@
 #define UNPAREN(...) __VA_ARGS__
 #define APPLY(macro, ...) macro(__VA_ARGS__)
 
-#define EMIT_1(kind, a) sink_emit(kind, a, 0, 0, 0, 0, 0)
-#define EMIT_2(kind, a, b) sink_emit(kind, a, b, 0, 0, 0, 0)
-#define EMIT_3(kind, a, b, c) sink_emit(kind, a, b, c, 0, 0, 0)
-#define EMIT_4(kind, a, b, c, d) sink_emit(kind, a, b, c, d, 0, 0)
-#define EMIT_5(kind, a, b, c, d, e) sink_emit(kind, a, b, c, d, e, 0)
-#define EMIT_6(kind, a, b, c, d, e, f) sink_emit(kind, a, b, c, d, e, f)
+#define EMIT_1(kind, a) emit(kind, a, 0, 0, 0, 0, 0)
+#define EMIT_2(kind, a, b) emit(kind, a, b, 0, 0, 0, 0)
+#define EMIT_3(kind, a, b, c) emit(kind, a, b, c, 0, 0, 0)
+#define EMIT_4(kind, a, b, c, d) emit(kind, a, b, c, d, 0, 0)
+#define EMIT_5(kind, a, b, c, d, e) emit(kind, a, b, c, d, e, 0)
+#define EMIT_6(kind, a, b, c, d, e, f) emit(kind, a, b, c, d, e, f)
 
 /* The site comes first: the arguments are still in the registers that they came in. */
 #define PROBE(nr, name, temp, n, args, doc)                                        \
@@ -43,3 +51,12 @@
 	}
 #include "probes.def"
 #undef PROBE
+
+void probes_count(u64 kinds, int n)
+{
+#define PROBE(nr, name, temp, nargs, args, doc) \
+	if (kinds >> (nr) & 1)                  \
+		__atomic_add_fetch(&grt_##name##_semaphore, (unsigned short)n, __ATOMIC_SEQ_CST);
+#include "probes.def"
+#undef PROBE
+}

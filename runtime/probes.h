@@ -24,6 +24,12 @@
 #include "probes.def"
 #undef PROBE
 
+/* Who else hears of each probe, in the process itself: sink.c sets it, once. NULL: nobody. */
+typedef void (*probe_listener)(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+extern probe_listener probe_sink; /* A */
+/* Raise (+1) or lower (-1) the semaphores of some kinds, bit k = kind k; tracers do it to the same words. */
+void probes_count(u64 kinds, int n);
+
 /* Is anybody listening? For call sites that must compute an argument. */
 #define PROBE_ON(name) __builtin_expect(grt_##name##_semaphore != 0, 0)
 #define PROBE_FIRE(name, ...)                      \

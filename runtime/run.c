@@ -14,12 +14,14 @@
 #include <string.h>
 
 #include "fatal.h"
+#include "fault.h"
 #include "forked.h"
 #include "gs.h"
 #include "lock.h"
 #include "loop.h"
 #include "mset.h"
 #include "netpoll.h"
+#include "poller.h"
 #include "procs.h"
 #include "pset.h"
 #include "sched.h"
@@ -53,7 +55,7 @@ static void init(const struct grt_options *o)
 	sched.idle_exit_ns = o->idle_thread_ns ? o->idle_thread_ns : IDLE_EXIT_NS;
 	lock_init(&sched.lock, RANK_SCHED);
 	take_init();
-	fatal_init();
+	fault_init();
 	schedtrace_init(getenv("GODEBUG"));
 	gs_init(o->stack_bytes);
 	mset_init(sched_loop);
@@ -117,7 +119,7 @@ static bool sleep_commit(struct g *g, void *arg)
 	i64 when = *(i64 *)arg;
 
 	if (timer_start(m_p(m_self()), &g->timer, when))
-		sched_timer_armed(when);
+		poller_tell(when);
 	return true;
 }
 

@@ -33,7 +33,6 @@
 #include "loop.h"
 #include "lock.h"
 #include "mset.h"
-#include "netpoll.h"
 #include "probes.h"
 #include "pset.h"
 #include "sanitize.h"
@@ -156,19 +155,6 @@ static struct g *yield_commit(struct m *m, struct g *g)
 void sched_yield_self(void)
 {
 	g_leave(sched_self(), yield_commit);
-}
-
-void sched_timer_armed(i64 when_ns)
-{
-	i64 until;
-
-	if (__atomic_load_n(&sched.lastpoll, __ATOMIC_SEQ_CST) != 0) {
-		m_wake();
-		return;
-	}
-	until = __atomic_load_n(&sched.poll_until, __ATOMIC_SEQ_CST);
-	if (until == 0 || until > when_ns)
-		netpoll_break();
 }
 
 /* The end of a goroutine, on the system stack. */

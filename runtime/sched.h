@@ -25,8 +25,6 @@ void sched_ready_list(struct gqueue *list);
 struct g *sched_self(void);
 void sched_yield_self(void);
 
-/* Called after timer_start said "earliest" for a timer of the caller's P. */
-void sched_timer_armed(i64 when_ns);
 /* A new goroutine, runnable. Any thread. */
 int sched_go(void (*fn)(void *), void *arg); /* 0 or -ENOMEM */
 

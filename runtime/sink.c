@@ -47,15 +47,6 @@ static struct {
 	u32 records;            /* L  lock: capacity of a ring */
 } rings = { .lock = { 0 } };
 
-static void semaphores_add(u64 kinds, unsigned short n)
-{
-#define PROBE(nr, name, temp, nargs, args, doc) \
-	if (kinds >> (nr) & 1)                  \
-		__atomic_add_fetch(&grt_##name##_semaphore, n, __ATOMIC_SEQ_CST);
-#include "probes.def"
-#undef PROBE
-}
-
 static struct sink_ring *ring_new(u32 records)
 {
 	size_t bytes = sizeof(struct sink_ring) + records * sizeof(struct grt_rec);
@@ -95,7 +86,7 @@ static void ring_pop(struct sink_ring *r)
 	__atomic_store_n(&r->head, r->head + 1, __ATOMIC_RELEASE);
 }
 
-void sink_emit(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+static void on_probe(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	struct grt_rec rec = { .kind = kind, .arg = { a, b, c, d, e, f } };
 	struct sink_ring *own;
@@ -172,12 +163,13 @@ int grt_sink_open(uint64_t kinds, size_t ring_records)
 		rc = rings.foreign ? 0 : -ENOMEM;
 		if (rc == 0) {
 			rings_for_all();
+			__atomic_store_n(&probe_sink, on_probe, __ATOMIC_RELEASE);
 			__atomic_store_n(&rings.kinds, kinds & ~1ull, __ATOMIC_RELEASE);
 		}
 	}
 	lock_word_release(&rings.lock.word);
 	if (rc == 0)
-		semaphores_add(kinds & ~1ull, 1);
+		probes_count(kinds & ~1ull, +1);
 	return rc;
 }
 
@@ -187,7 +179,7 @@ int grt_sink_close(void)
 
 	if (kinds == 0)
 		return -EBADF;
-	semaphores_add(kinds, (unsigned short)-1);
+	probes_count(kinds, -1);
 	return 0;
 }
 

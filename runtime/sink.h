@@ -8,8 +8,6 @@
 
 #include "types.h"
 
-/* Called by every probe function. Does nothing when the sink is closed. */
-void sink_emit(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 /* A new M, on its thread, before it may emit; and its end (the ring stays until it is read). */
 void sink_thread_start(struct m *m);
 void sink_thread_stop(struct m *m);

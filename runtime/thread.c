@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "fatal.h"
+#include "fault.h"
 #include "lock.h"
 #include "pset.h"
 #include "probes.h"
@@ -116,7 +117,7 @@ void thread_enter(struct m *m, void *signal_stack)
 	m->thread = pthread_self();
 	__atomic_store_n(&m->tid, (i32)syscall(SYS_gettid), __ATOMIC_RELEASE);
 	thread_find_stack(m);
-	fatal_thread_init(signal_stack);
+	fault_thread_init(signal_stack);
 	sink_thread_start(m);
 }
 
@@ -125,7 +126,7 @@ void thread_leave_locked(struct m *m)
 	PROBE_FIRE(m_exit, m->id, (u64)m->tid);
 	__atomic_add_fetch(&sched.count.m_exit, 1, __ATOMIC_RELAXED);
 	sink_thread_stop(m);
-	fatal_thread_init(NULL);
+	fault_thread_init(NULL);
 	m_self_tls = NULL;
 	__atomic_store_n(&m->tid, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&m->status, GRT_M_DEAD, __ATOMIC_RELEASE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * timer.h - timers in a 4-ary heap per P. Absolute CLOCK_MONOTONIC ns. Wakes nobody itself: who
- * arms an earlier timer than before tells the poller (sched.h: sched_timer_armed).
+ * arms an earlier timer than before tells the poller (poller.h).
  */
 #ifndef GRT_TIMER_H
 #define GRT_TIMER_H

@@ -38,6 +38,21 @@ BEGIN {
 }
 END { exit bad }' || bad=1
 
+# Inside runtime a file includes only what stands before it here, and its own header.
+order="config trace_abi context types order fatal lock probes sink sanitize stack fault runq timer state
+take pset thread forked mset netpoll poller handoff gs find loop sched schedtrace syscall sysmon
+netwait io addr procs"
+includes | awk -v order="$order" '
+BEGIN { n = split(order, names); for (i = 1; i <= n; i++) rank[names[i]] = i }
+function name(p) { sub(/.*\//, "", p); sub(/\..*/, "", p); return p }
+$1 ~ /^runtime\/[a-z_0-9]*\.[ch]$/ && $2 ~ /^runtime\/[a-z_0-9]*\.h$/ {
+	from = name($1); to = name($2)
+	if (!(to in rank)) { print $2 " has no place in the order of runtime"; bad = 1 }
+	else if ((from in rank) && from != to && rank[to] >= rank[from]) {
+		print $1 " includes " $2 ", which is above it"; bad = 1 }
+}
+END { exit bad }' || bad=1
+
 git ls-files '*.c' '*.h' '*.S' '*.sh' ':!vmlinux' | while read -r f; do
 	[ -e "$f" ] && [ "$(wc -l <"$f")" -gt 500 ] && echo "$f: more than 500 lines"
 	true
