@@ -98,3 +98,7 @@ tidy: $(SKEL)
 		-Iruntime/include -isystem $(O)/bpf -DGOTRACE_VERSION='"$(VERSION)"'
 
 .PHONY: format format-check tidy
+
+# --- measurements ------------------------------------------------------------------------------------
+
+include tests/bench/bench.mk

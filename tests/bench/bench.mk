@@ -1,0 +1,30 @@
+# bench.mk - `make bench`: measure libgrt beside Go, and gotrace. Included by tests.mk.
+#
+#   ROUNDS=5   how often each measurement is repeated, the sides in turn
+
+ROUNDS ?= 5
+BENCH_BIN := $(O)/bench/grt $(O)/bench/watch
+
+$(O)/bench/grt: tests/bench/grt.c $(O)/libgrt.a
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< $(O)/libgrt.a
+
+$(O)/bench/watch: tests/bench/watch.c $(filter-out %/gotrace.o,$(TOOL_OBJ))
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -I$(O)/bpf $(CFLAGS) -MF $@.d -o $@ $< $(filter-out %/gotrace.o,$(TOOL_OBJ)) \
+		$(TOOL_LIBS)
+
+# Go is another distribution's, unpacked beside the build and never installed. The script says why it
+# could not be had in bench/go.txt, and the table then says so too.
+$(O)/bench/go.txt: tests/bench/go.sh tests/bench/go/main.go
+	$(call say,GO)
+	$(Q)mkdir -p $(@D)
+	$(Q)tests/bench/go.sh $(O)/go tests/bench/go $(O)/bench/go >$@
+
+bench: all $(BENCH_BIN) $(O)/bench/go.txt
+	$(Q)tests/packages.sh python3 wrk
+	$(Q)python3 tests/bench/bench.py --rounds $(ROUNDS) $(O)
+
+.PHONY: bench

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grt.c - what libgrt costs, one measurement a run: grt NAME [N].
+ *
+ * Prints lines "name value". go/main.go measures the same with the same names; bench.py runs both in
+ * turn and makes the table. N is a size for those that have one.
+ *
+ * Loops that a measurement times make no call that the other side does not make. Whatever a goroutine
+ * must do beside what is timed is done by raw system calls, which the scheduler does not see.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grt/grt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SWITCHES    1000000
+#define SPAWN_BATCH 100
+#define SPAWNS      300000
+#define CHUNKS      41    /* of calls; odd, for the median */
+#define CHUNK_CALLS 20000
+#define HANDOFFS    2000
+#define SOLO_NS     300000000ll /* how long a computing goroutine is watched */
+#define SETTLE_NS   100000000ll /* for the last blockers to enter the kernel */
+#define THREADS_MAX 20000u
+
+static long n_arg;
+
+static void out(const char *name, double value)
+{
+	printf("%s %.3f\n", name, value);
+	fflush(stdout);
+}
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "grt: cannot %s: %s\n", what, strerror(err));
+	exit(1);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The value that a share of the n values is below. Sorts. */
+static double quantile(double *v, size_t n, double share)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	return v[(size_t)((double)(n - 1) * share)];
+}
+
+static long status_field(const char *key)
+{
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "r");
+	long value = -1;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, key, strlen(key)) == 0)
+			value = atol(line + strlen(key));
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* A FIFO that nobody writes: open for reading and writing, so that reads block and the open does not. */
+static int fifo_new(void)
+{
+	char dir[] = "/tmp/bench-XXXXXX", path[64];
+	int fd;
+
+	if (!mkdtemp(dir))
+		die("make a directory", errno);
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	if (mkfifo(path, 0600) != 0)
+		die("make a FIFO", errno);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		die("open a FIFO", errno);
+	unlink(path);
+	rmdir(dir);
+	return fd;
+}
+
+/* --- switch, spawn ------------------------------------------------------------------------------ */
+
+static void yield_many(void *arg)
+{
+	for (int i = 0; i < SWITCHES / 2; i++)
+		grt_yield();
+	grt_waitgroup_done(arg);
+}
+
+static int bench_switch(void *arg)
+{
+	grt_waitgroup wg = GRT_WAITGROUP_INIT;
+	int64_t t0 = grt_now();
+
+	(void)arg;
+	grt_waitgroup_add(&wg, 2);
+	grt_go(yield_many, &wg);
+	grt_go(yield_many, &wg);
+	grt_waitgroup_wait(&wg);
+	out("switch_ns", (double)(grt_now() - t0) / SWITCHES);
+	return 0;
+}
+
+static void end_at_once(void *arg)
+{
+	grt_waitgroup_done(arg);
+}
+
+static int bench_spawn(void *arg)
+{
+	grt_waitgroup wg = GRT_WAITGROUP_INIT;
+	int64_t t0 = grt_now();
+
+	(void)arg;
+	for (int r = 0; r < SPAWNS / SPAWN_BATCH; r++) {
+		grt_waitgroup_add(&wg, SPAWN_BATCH);
+		for (int i = 0; i < SPAWN_BATCH; i++)
+			if (grt_go(end_at_once, &wg) != 0)
+				die("start a goroutine", ENOMEM);
+		grt_waitgroup_wait(&wg);
+	}
+	out("spawn_ns", (double)(grt_now() - t0) / SPAWNS);
+	return 0;
+}
+
+/* --- calls -------------------------------------------------------------------------------------- */
+
+static long raw_getppid(void)
+{
+	long ret = SYS_getppid;
+
+	__asm__ volatile("syscall" : "+a"(ret) : : "rcx", "r11", "memory");
+	return ret;
+}
+
+static long nothing(void *arg)
+{
+	__asm__ volatile("" : "+r"(arg));
+	return (long)arg;
+}
+
+/* Nanoseconds of each of CHUNK_CALLS calls. */
+#define TIMED(call)                                                                                \
+	({                                                                                         \
+		int64_t begin_ns = grt_now();                                                      \
+		for (int k = 0; k < CHUNK_CALLS; k++)                                              \
+			call;                                                                      \
+		(double)(grt_now() - begin_ns) / CHUNK_CALLS;                                      \
+	})
+
+/* Chunks with and without, in turn: what disturbs the machine meanwhile disturbs both. */
+static void calls_measure(void)
+{
+	static double raw[CHUNKS], pair[CHUNKS], foreign[CHUNKS];
+	long (*volatile fn)(void *) = nothing;
+
+	for (int i = 0; i < CHUNKS; i++) {
+		raw[i] = TIMED(raw_getppid());
+		pair[i] = TIMED(grt_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0)) - raw[i];
+		foreign[i] = TIMED(grt_blocking_call(nothing, NULL)) - TIMED(fn(NULL));
+	}
+	out("raw_ns", quantile(raw, CHUNKS, 0.5));
+	out("foreign_ns", quantile(foreign, CHUNKS, 0.5));
+	out("pair_ns", quantile(pair, CHUNKS, 0.5));
+}
+
+/* A line on stdin asks for one measurement: meanwhile somebody may attach. */
+static int bench_calls(void *arg)
+{
+	char line[16];
+
+	(void)arg;
+	while (fgets(line, sizeof(line), stdin))
+		calls_measure();
+	return 0;
+}
+
+/* --- hand-off ----------------------------------------------------------------------------------- */
+
+static struct {
+	grt_mutex turn; /* unlocked by main when the other one is to run */
+	int fifo;
+	int64_t before_ns;
+	double us[HANDOFFS];
+	int n;
+} hand = { .turn = GRT_MUTEX_INIT };
+
+static void run_next(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		grt_mutex_lock(&hand.turn);
+		hand.us[hand.n++] = (double)(grt_now() - hand.before_ns) / 1000;
+		if (syscall(SYS_write, hand.fifo, "x", 1) != 1)
+			die("write a FIFO", errno);
+	}
+}
+
+static int bench_handoff(void *arg)
+{
+	char byte;
+
+	(void)arg;
+	hand.fifo = fifo_new();
+	grt_mutex_lock(&hand.turn);
+	grt_go(run_next, NULL);
+	grt_yield();
+	for (int i = 0; i < HANDOFFS; i++) {
+		grt_mutex_unlock(&hand.turn);
+		hand.before_ns = grt_now();
+		if (grt_read(hand.fifo, &byte, 1) != 1)
+			die("read a FIFO", errno);
+	}
+	out("handoff_p99_us", quantile(hand.us, HANDOFFS, 0.99));
+	out("handoff_p50_us", quantile(hand.us, HANDOFFS, 0.5));
+	return 0;
+}
+
+/* --- blocked threads ---------------------------------------------------------------------------- */
+
+static struct {
+	int fifo;
+	long entered;
+	uint64_t loops; /* of the computing goroutine */
+} blocked;
+
+static void compute(void *arg)
+{
+	uint64_t x = 1;
+
+	(void)arg;
+	for (;;) {
+		for (int i = 0; i < 1000; i++)
+			x = x * 3 + 1;
+		__asm__ volatile("" : : "r"(x));
+		__atomic_add_fetch(&blocked.loops, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static void block(void *arg)
+{
+	char byte;
+
+	(void)arg;
+	__atomic_add_fetch(&blocked.entered, 1, __ATOMIC_SEQ_CST);
+	grt_read(blocked.fifo, &byte, 1);
+}
+
+/* n goroutines read a FIFO that nobody writes. */
+static void block_many(long n)
+{
+	blocked.fifo = fifo_new();
+	for (long i = 0; i < n; i++)
+		if (grt_go(block, NULL) != 0)
+			die("start a goroutine", ENOMEM);
+	while (__atomic_load_n(&blocked.entered, __ATOMIC_SEQ_CST) < n)
+		grt_sleep(200000);
+}
+
+static double speed_over(int64_t ns)
+{
+	uint64_t loops = __atomic_load_n(&blocked.loops, __ATOMIC_RELAXED);
+	int64_t t0 = grt_now();
+
+	grt_sleep(ns);
+	loops = __atomic_load_n(&blocked.loops, __ATOMIC_RELAXED) - loops;
+	return (double)loops / (double)(grt_now() - t0);
+}
+
+static int bench_blocked(void *arg)
+{
+	double solo, storm;
+	uint64_t loops;
+	int64_t t0;
+
+	(void)arg;
+	grt_set_max_threads(THREADS_MAX);
+	grt_go(compute, NULL);
+	grt_sleep(SETTLE_NS);
+	solo = speed_over(SOLO_NS);
+	loops = __atomic_load_n(&blocked.loops, __ATOMIC_RELAXED);
+	t0 = grt_now();
+	block_many(n_arg);
+	loops = __atomic_load_n(&blocked.loops, __ATOMIC_RELAXED) - loops;
+	storm = (double)loops / (double)(grt_now() - t0);
+	out("block_ms", (double)(grt_now() - t0) / 1e6);
+	grt_sleep(SETTLE_NS);
+	out("threads", (double)status_field("Threads:"));
+	out("share_storm_pct", storm / solo * 100);
+	out("share_pct", speed_over(SOLO_NS) / solo * 100);
+	return 0;
+}
+
+/* So many blocked threads, to be looked at from outside, until stdin closes. */
+static int bench_stay(void *arg)
+{
+	char line[16];
+
+	(void)arg;
+	grt_set_max_threads(THREADS_MAX);
+	block_many(n_arg);
+	grt_sleep(SETTLE_NS);
+	out("threads", (double)status_field("Threads:"));
+	while (fgets(line, sizeof(line), stdin))
+		;
+	return 0;
+}
+
+/* --- memory ------------------------------------------------------------------------------------- */
+
+static struct {
+	grt_waitgroup never;
+	long n;
+} parked = { .never = GRT_WAITGROUP_INIT };
+
+static void park(void *arg)
+{
+	(void)arg;
+	__atomic_add_fetch(&parked.n, 1, __ATOMIC_SEQ_CST);
+	grt_waitgroup_wait(&parked.never);
+}
+
+static void park_many(long n)
+{
+	for (long i = 0; i < n; i++) {
+		if (grt_go(park, NULL) != 0)
+			die("start a goroutine", ENOMEM);
+		if (i % 100 == 0)
+			grt_yield();
+	}
+	while (__atomic_load_n(&parked.n, __ATOMIC_SEQ_CST) < n)
+		grt_yield();
+	parked.n = 0;
+}
+
+static int bench_parked(void *arg)
+{
+	long rss, tables;
+
+	(void)arg;
+	grt_waitgroup_add(&parked.never, 1);
+	park_many(1);
+	rss = status_field("VmRSS:");
+	tables = status_field("VmPTE:");
+	park_many(n_arg);
+	tables = status_field("VmPTE:") - tables;
+	rss = status_field("VmRSS:") - rss;
+	out("parked_tables_bytes", (double)tables * 1024 / (double)n_arg);
+	out("parked_bytes", (double)(rss + tables) * 1024 / (double)n_arg);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	unsigned procs;
+	int (*fn)(void *arg);
+} benches[] = {
+	{ "switch", 1, bench_switch },   { "spawn", 1, bench_spawn },   { "calls", 1, bench_calls },
+	{ "handoff", 1, bench_handoff }, { "blocked", 2, bench_blocked }, { "stay", 2, bench_stay },
+	{ "parked", 1, bench_parked },
+};
+
+int main(int argc, char **argv)
+{
+	struct grt_options o = { .size = sizeof(o) };
+
+	n_arg = argc > 2 ? atol(argv[2]) : 0;
+	for (size_t i = 0; argc > 1 && i < sizeof(benches) / sizeof(benches[0]); i++)
+		if (strcmp(argv[1], benches[i].name) == 0) {
+			o.procs = benches[i].procs;
+			return grt_run_opts(&o, benches[i].fn, NULL);
+		}
+	fprintf(stderr, "usage: grt switch|spawn|calls|handoff|blocked N|stay N|parked N\n");
+	return 2;
+}
