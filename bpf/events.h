@@ -19,6 +19,8 @@ struct task_row {
 	__u32 state;       /* task->__state: 0 runnable or running */
 	__u32 exit_state;
 	__u32 is_on_cpu;   /* executes at this moment */
+	__u32 cpu;         /* where it runs or ran last: whose clock exec_start is of */
+	__u32 reserved;
 	__u64 exec_start_ns; /* scheduler clock: last time it was charged, i.e. ran */
 	__u64 start_ns;      /* CLOCK_BOOTTIME */
 	__s64 nr;            /* system call it is in, -1: none */
@@ -26,7 +28,7 @@ struct task_row {
 	__u64 ip, sp, bp;      /* user registers */
 	__u64 bx, r12, r13, r14, r15;
 };
-_Static_assert(sizeof(struct task_row) == 168, "task_row is an ABI");
+_Static_assert(sizeof(struct task_row) == 176, "task_row is an ABI");
 
 /* Where one argument of a probe is, at its site. */
 struct probe_arg_spec {

@@ -42,6 +42,18 @@ static __u32 tgid_at_level(struct task_struct *task, __u32 level)
 	return nr_at_level(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]), level);
 }
 
+/* Kernels before 5.16 keep it in the task itself. */
+struct task_struct___old {
+	unsigned int cpu;
+} __attribute__((preserve_access_index));
+
+static __u32 cpu_of(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		return BPF_CORE_READ(task, thread_info.cpu);
+	return BPF_CORE_READ((struct task_struct___old *)task, cpu);
+}
+
 static void read_registers(struct task_row *row, struct task_struct *task)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -82,6 +94,7 @@ int dump_threads(struct bpf_iter__task *ctx)
 	row.state = BPF_CORE_READ(task, __state);
 	row.exit_state = task->exit_state;
 	row.is_on_cpu = BPF_CORE_READ(task, on_cpu);
+	row.cpu = cpu_of(task);
 	row.exec_start_ns = BPF_CORE_READ(task, se.exec_start);
 	row.start_ns = BPF_CORE_READ(task, start_boottime);
 	read_registers(&row, task);

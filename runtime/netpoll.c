@@ -155,8 +155,8 @@ static int open_locked(struct pd *pd, int fd, struct gqueue *ret)
 
 	pd->fd = fd;
 	pd->dir[0].pd = pd->dir[1].pd = pd;
-	if (!was_open)
-		pd->dir[0].word = pd->dir[1].word = PD_NIL;
+	for (int i = 0; i < 2 && !was_open; i++)
+		__atomic_store_n(&pd->dir[i].word, PD_NIL, __ATOMIC_RELEASE);
 	__atomic_store_n(&pd->seq, seq, __ATOMIC_RELEASE);
 	rc = backend->add(fd, seq);
 	if (rc < 0)

@@ -47,7 +47,8 @@ RUNTIME_TEST(a_p_in_a_blocking_call_runs_others_on_another_m, 1)
 	EXPECT_EQ(grt_go(reader, &p), 0);
 
 	/* when it blocks, this goroutine goes on: the P must have changed hands */
-	AWAIT((collect(&got), collected_count(&got, GRT_K_handoff_done)) >= 1);
+	AWAIT((collect(&got), collected_count(&got, GRT_K_handoff_done)) >= 1 &&
+	      handoff_with_cause(GRT_HANDOFF_RETAKE));
 
 	/* then sysmon took it, handed it to an M, and that M has it */
 	retake = collected_find(&got, GRT_K_retake, 0);

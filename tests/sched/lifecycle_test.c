@@ -4,9 +4,13 @@
 
 #include <dirent.h>
 #include <regex.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "../../runtime/sched.h"
+
+#define UNUSED_ID 54321 /* a user without processes */
 
 static struct child child;
 static int counter;
@@ -114,6 +118,70 @@ static void more_threads_than_the_limit_end_the_process_as_in_go(void **state)
 	child_run(&child, too_many_threads);
 	assert_ends_with_2_and_says("runtime: program exceeds 20-thread limit\n"
 				    "fatal error: thread exhaustion");
+}
+
+static int block_many(void *arg)
+{
+	for (int i = 0; i < 40; i++)
+		grt_go(block_for_ever, arg);
+	for (;;)
+		grt_sleep(1000000);
+	return 0;
+}
+
+/* Root is exempt from the limit, and so is whoever may override it. */
+static void no_more_threads(void)
+{
+	struct rlimit limit = { 0, 0 };
+
+	EXPECT_EQ(setgid(UNUSED_ID), 0);
+	EXPECT_EQ(setuid(UNUSED_ID), 0);
+	limit.rlim_cur = limit.rlim_max = 10;
+	EXPECT_EQ(setrlimit(RLIMIT_NPROC, &limit), 0);
+	grt_run(block_many, NULL);
+}
+
+static void a_thread_that_cannot_be_made_ends_the_process_as_in_go(void **state)
+{
+	(void)state;
+	if (getuid() != 0)
+		skip(); /* another user's processes would count as well */
+	child_run(&child, no_more_threads);
+	assert_ends_with_2_and_says("runtime: may need to increase max user processes (ulimit -u)\n"
+				    "fatal error: newosproc");
+	assert_non_null(strstr(child.output, "runtime: failed to create new OS thread (have "));
+	assert_non_null(strstr(child.output, " already; errno=11)"));
+}
+
+static int tell_procs(void *arg)
+{
+	return (int)grt_procs() + (arg != NULL);
+}
+
+static void procs_from_environment(void)
+{
+	setenv("GOMAXPROCS", "13", 1);
+	EXPECT_EQ(grt_run(tell_procs, NULL), 13);
+}
+
+static void procs_from_affinity(void)
+{
+	cpu_set_t one;
+
+	unsetenv("GOMAXPROCS");
+	EXPECT_EQ(sched_getaffinity(0, sizeof(one), &one), 0);
+	for (int cpu = 0, kept = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &one) && kept++)
+			CPU_CLR(cpu, &one);
+	EXPECT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+	EXPECT_EQ(grt_run(tell_procs, NULL), 1);
+}
+
+static void gomaxprocs_is_what_the_environment_or_the_cpus_allow(void **state)
+{
+	(void)state;
+	child_must_pass(procs_from_environment);
+	child_must_pass(procs_from_affinity);
 }
 
 static int call_in_forked_child(void *arg)
@@ -328,6 +396,8 @@ int main(void)
 		cmocka_unit_test(all_asleep_is_a_deadlock),
 #endif
 		cmocka_unit_test(more_threads_than_the_limit_end_the_process_as_in_go),
+		cmocka_unit_test(a_thread_that_cannot_be_made_ends_the_process_as_in_go),
+		cmocka_unit_test(gomaxprocs_is_what_the_environment_or_the_cpus_allow),
 		cmocka_unit_test(a_call_in_a_forked_child_ends_it_with_a_message),
 		cmocka_unit_test(schedtrace_prints_gos_line),
 		cmocka_unit_test(scheddetail_prints_gos_tables),

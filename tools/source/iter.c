@@ -19,7 +19,7 @@
 struct threads_iter {
 	struct tasks_bpf *skel;
 	struct bpf_link *link;
-	int64_t offset_ns;
+	struct sched_clock *clock; /* while reading */
 	uint32_t init_tgid, observer_level;
 	struct task_row buf[PIECE_ROWS];
 };
@@ -69,7 +69,6 @@ struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
 		threads_iter_close(it);
 		return NULL;
 	}
-	it->offset_ns = threads_clock_offset_ns();
 	return it;
 }
 
@@ -95,17 +94,18 @@ static bool add_row(struct threads_iter *it, const struct task_row *r, struct th
 	memcpy(t->args, r->args, sizeof(t->args));
 	t->sp = r->sp;
 	t->ip = r->ip;
-	if (thread_is_asleep(t) && it->offset_ns)
-		t->asleep_since_ns = (uint64_t)((int64_t)r->exec_start_ns + it->offset_ns);
+	if (thread_is_asleep(t))
+		t->asleep_since_ns = sched_clock_to_monotonic(it->clock, r->cpu, r->exec_start_ns);
 	return true;
 }
 
-int threads_iter_read(struct threads_iter *it, struct thread_list *ret)
+int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret)
 {
 	int fd = bpf_iter_create(bpf_link__fd(it->link)), rc = 0;
 	ssize_t n;
 
 	ret->n = 0;
+	it->clock = clock;
 	if (fd < 0)
 		return -errno;
 	while (rc == 0 && (n = read(fd, it->buf, sizeof(it->buf))) != 0) {

@@ -33,7 +33,8 @@ static ssize_t slurp(int dir, const char *tid, const char *name, char *buf, size
 	return n;
 }
 
-static bool read_stat(int dir, const char *tid, struct thread_row *t)
+/* State, and the CPU it ran on last (the 39th field). */
+static bool read_stat(int dir, const char *tid, struct thread_row *t, uint32_t *ret_cpu)
 {
 	char buf[1024], *after;
 
@@ -42,6 +43,9 @@ static bool read_stat(int dir, const char *tid, struct thread_row *t)
 	after = strrchr(buf, ')');
 	if (!after || sscanf(after, ") %c", &t->state) != 1)
 		return false;
+	for (int field = 2; after && field < 39; field++)
+		after = strchr(after + 1, ' ');
+	*ret_cpu = after ? (uint32_t)atoi(after + 1) : SCHED_CLOCK_CPUS;
 	return true;
 }
 
@@ -69,17 +73,18 @@ static void read_syscall(int dir, const char *tid, struct thread_row *t)
 	t->ip = a[7];
 }
 
-static void read_sleep(int dir, const char *tid, struct thread_row *t, int64_t offset_ns)
+static void read_sleep(int dir, const char *tid, struct thread_row *t, const struct sched_clock *clock,
+		       uint32_t cpu)
 {
 	unsigned long long ms, fraction;
 	char buf[4096], *at;
 
-	if (offset_ns == 0 || !thread_is_asleep(t) ||
-	    slurp(dir, tid, "sched", buf, sizeof(buf)) <= 0)
+	if (!thread_is_asleep(t) || slurp(dir, tid, "sched", buf, sizeof(buf)) <= 0)
 		return;
 	at = strstr(buf, "se.exec_start");
 	if (at && sscanf(at, "se.exec_start : %llu.%6llu", &ms, &fraction) == 2)
-		t->asleep_since_ns = (uint64_t)((int64_t)(ms * 1000000ull + fraction) + offset_ns);
+		t->asleep_since_ns =
+			sched_clock_to_monotonic(clock, cpu, ms * 1000000ull + fraction);
 }
 
 /* The last number of "NSpid:", which is there only if the process is in a namespace below ours. */
@@ -99,19 +104,20 @@ static uint32_t read_ns_tid(int dir, const char *tid, const struct target *targe
 	return last ? (uint32_t)atoi(last + 1) : 0;
 }
 
-static bool read_thread(int dir, const char *tid, const struct target *target, int64_t offset_ns,
-			struct thread_list *ret)
+static bool read_thread(int dir, const char *tid, const struct target *target,
+			const struct sched_clock *clock, struct thread_list *ret)
 {
 	struct thread_row row = { .nr = -1 }, *t;
+	uint32_t cpu;
 
-	if (!read_stat(dir, tid, &row))
+	if (!read_stat(dir, tid, &row, &cpu))
 		return true; /* gone since it was listed */
 	if (row.state == 'Z' || row.state == 'X')
 		return true;
 	row.tid = (uint32_t)atoi(tid);
 	row.ns_tid = read_ns_tid(dir, tid, target);
 	read_syscall(dir, tid, &row);
-	read_sleep(dir, tid, &row, offset_ns);
+	read_sleep(dir, tid, &row, clock, cpu);
 	t = thread_list_add(ret);
 	if (!t)
 		return false;
@@ -119,9 +125,8 @@ static bool read_thread(int dir, const char *tid, const struct target *target, i
 	return true;
 }
 
-int threads_read_proc(const struct target *target, struct thread_list *ret)
+int threads_read_proc(const struct target *target, struct sched_clock *clock, struct thread_list *ret)
 {
-	int64_t offset_ns = threads_clock_offset_ns();
 	char path[64];
 	int rc = 0;
 	DIR *d;
@@ -132,7 +137,7 @@ int threads_read_proc(const struct target *target, struct thread_list *ret)
 	if (!d)
 		return errno == ENOENT ? -ESRCH : -errno;
 	for (struct dirent *e; rc == 0 && (e = readdir(d));)
-		if (e->d_name[0] != '.' && !read_thread(dirfd(d), e->d_name, target, offset_ns, ret))
+		if (e->d_name[0] != '.' && !read_thread(dirfd(d), e->d_name, target, clock, ret))
 			rc = -ENOMEM;
 	closedir(d);
 	thread_list_sort(ret);

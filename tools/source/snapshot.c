@@ -29,7 +29,8 @@ void snapshot_close(struct snapshot *s)
 
 static int list_threads(struct snapshot *s, struct thread_list *ret)
 {
-	return s->iter ? threads_iter_read(s->iter, ret) : threads_read_proc(s->target, ret);
+	return s->iter ? threads_iter_read(s->iter, &s->clock, ret)
+		       : threads_read_proc(s->target, &s->clock, ret);
 }
 
 static int reserve(struct snapshot *s)
@@ -118,8 +119,12 @@ static int look(struct snapshot *s)
 
 int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
 {
-	uint64_t start_ns = threads_now_ns();
-	int rc = look(s);
+	uint64_t start_ns;
+	int rc;
+
+	sched_clock_refresh(&s->clock);
+	start_ns = threads_now_ns();
+	rc = look(s);
 
 	if (rc < 0)
 		return rc;

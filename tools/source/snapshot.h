@@ -18,6 +18,7 @@ struct snapshot {
 	const struct target *target;
 	struct tables tables;
 	struct threads_iter *iter; /* NULL: /proc */
+	struct sched_clock clock;
 	struct thread_list threads, again;
 	struct m_view *second;
 	bool *is_torn;

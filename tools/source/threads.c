@@ -2,14 +2,11 @@
 /* threads.c - rows and clocks that both ways of listing threads share. */
 #include "threads.h"
 
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define ROWS_MIN 64
-#define CLOCK_TRIES 9
 
 struct thread_row *thread_list_add(struct thread_list *l)
 {
@@ -64,49 +61,4 @@ uint64_t threads_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
-/* exec_start of the calling thread; 0: not told here. */
-static uint64_t own_exec_start_ns(void)
-{
-	unsigned long long ms, fraction;
-	uint64_t ns = 0;
-	char line[256];
-	FILE *f = fopen("/proc/thread-self/sched", "re");
-
-	while (f && ns == 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "se.exec_start : %llu.%6llu", &ms, &fraction) == 2)
-			ns = ms * 1000000ull + fraction;
-	if (f)
-		fclose(f);
-	return ns;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/*
- * A yield charges the thread and so sets its exec_start to that moment. A tick in between makes one
- * measurement too small, losing the CPU one too large: the median is neither.
- */
-int64_t threads_clock_offset_ns(void)
-{
-	int64_t offset[CLOCK_TRIES];
-
-	for (int i = 0; i < CLOCK_TRIES; i++) {
-		uint64_t now, exec_start;
-
-		sched_yield();
-		now = threads_now_ns();
-		exec_start = own_exec_start_ns();
-		if (exec_start == 0)
-			return 0;
-		offset[i] = (int64_t)now - (int64_t)exec_start;
-	}
-	qsort(offset, CLOCK_TRIES, sizeof(offset[0]), by_value);
-	return offset[CLOCK_TRIES / 2];
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../target/target.h"
+#include "sched_clock.h"
 
 struct thread_row {
 	uint32_t tid;      /* as we know it */
@@ -38,20 +39,18 @@ void thread_list_free(struct thread_list *l);
 bool thread_is_asleep(const struct thread_row *t); /* asleep or stopped, not merely off the CPU */
 
 /* /proc/PID/task. 0; -ESRCH: the process is gone; -errno. */
-int threads_read_proc(const struct target *t, struct thread_list *ret);
+int threads_read_proc(const struct target *t, struct sched_clock *clock, struct thread_list *ret);
 
 /* The iterator. NULL and -errno in *ret_error where it may not be used. */
 struct threads_iter;
 struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
-int threads_iter_read(struct threads_iter *it, struct thread_list *ret);
+int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret);
 /* The process as the initial pid namespace numbers it; 0 before the first read. */
 uint32_t threads_iter_init_tgid(const struct threads_iter *it);
 /* Depth of our own pid namespace; known after the first read. */
 uint32_t threads_iter_level(const struct threads_iter *it);
 void threads_iter_close(struct threads_iter *it);
 
-/* CLOCK_MONOTONIC minus the scheduler's clock, measured on the calling thread. 0: not measurable. */
-int64_t threads_clock_offset_ns(void);
 uint64_t threads_now_ns(void); /* CLOCK_MONOTONIC */
 
 #endif

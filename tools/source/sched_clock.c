@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* sched_clock.c - see sched_clock.h. */
+#include "sched_clock.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "threads.h"
+
+#define TRIES 5
+#define TRIES_MAX 50
+#define ERROR_NS 200000ull /* good enough: durations are shown to a tenth of a ms */
+#define CPUS_OFTEN 16      /* up to so many CPUs are measured every second */
+#define OFTEN_NS 1000000000ull
+#define SELDOM_NS 10000000000ull
+
+/* exec_start of the calling thread; 0: not told here. */
+static uint64_t own_exec_start_ns(void)
+{
+	unsigned long long ms, fraction;
+	uint64_t ns = 0;
+	char line[256];
+	FILE *f = fopen("/proc/thread-self/sched", "re");
+
+	while (f && ns == 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "se.exec_start : %llu.%6llu", &ms, &fraction) == 2)
+			ns = ms * 1000000ull + fraction;
+	if (f)
+		fclose(f);
+	return ns;
+}
+
+/*
+ * A yield charges the thread and so sets its exec_start to that moment. What the clocks said just before
+ * and after brackets it, unless the thread lost the CPU before its exec_start was read: so the
+ * measurement that took the shortest time counts, and it is wrong by no more than that time.
+ */
+static int64_t measure_here(void)
+{
+	uint64_t shortest = UINT64_MAX;
+	int64_t offset = 0;
+
+	for (int i = 0; i < TRIES_MAX && (i < TRIES || shortest > ERROR_NS); i++) {
+		uint64_t before = threads_now_ns(), yielded, exec_start, took;
+
+		sched_yield();
+		yielded = threads_now_ns();
+		exec_start = own_exec_start_ns();
+		took = threads_now_ns() - before;
+		if (exec_start == 0)
+			return 0;
+		if (took >= shortest)
+			continue;
+		shortest = took;
+		offset = (int64_t)yielded - (int64_t)exec_start;
+	}
+	return offset;
+}
+
+/* One CPU after the other; where we may not go, the distance stays unknown. */
+static void measure_all(struct sched_clock *c, const cpu_set_t *allowed)
+{
+	for (uint32_t cpu = 0; cpu < SCHED_CLOCK_CPUS; cpu++) {
+		cpu_set_t one;
+
+		if (!CPU_ISSET(cpu, allowed))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) == 0)
+			c->offset_ns[cpu] = measure_here();
+	}
+}
+
+void sched_clock_refresh(struct sched_clock *c)
+{
+	uint64_t now = threads_now_ns(), age = now - c->measured_ns;
+	cpu_set_t own, all;
+
+	if (sched_getaffinity(0, sizeof(own), &own) != 0)
+		return;
+	if (c->measured_ns && age < (CPU_COUNT(&own) <= CPUS_OFTEN ? OFTEN_NS : SELDOM_NS))
+		return;
+	memset(&all, 0xff, sizeof(all)); /* the target may run where we usually do not */
+	if (sched_setaffinity(0, sizeof(all), &all) != 0 ||
+	    sched_getaffinity(0, sizeof(all), &all) != 0)
+		all = own;
+	measure_all(c, &all);
+	sched_setaffinity(0, sizeof(own), &own);
+	c->measured_ns = now;
+}
+
+uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns)
+{
+	if (cpu >= SCHED_CLOCK_CPUS || c->offset_ns[cpu] == 0)
+		return 0;
+	return (uint64_t)((int64_t)sched_ns + c->offset_ns[cpu]);
+}
