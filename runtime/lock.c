@@ -50,7 +50,7 @@ void lock_init(struct lock *l, enum lock_rank rank)
 	(void)rank;
 #ifdef GRT_DEBUG
 	l->rank = rank;
-	l->held = NULL;
+	l->holder = NULL;
 #endif
 }
 
@@ -104,7 +104,7 @@ static void rank_acquired(struct lock *l)
 	MUST(ranks_held >> l->rank == 0, "lock of rank %u acquired while 0x%x are held", l->rank,
 	     ranks_held);
 	ranks_held |= 1u << l->rank;
-	l->held = m_self();
+	__atomic_store_n(&l->holder, &ranks_held, __ATOMIC_RELAXED);
 }
 
 static void rank_released(struct lock *l)
@@ -112,7 +112,7 @@ static void rank_released(struct lock *l)
 	if (l->rank == 0)
 		return;
 	ranks_held &= ~(1u << l->rank);
-	l->held = NULL;
+	__atomic_store_n(&l->holder, NULL, __ATOMIC_RELAXED);
 }
 #else
 #define rank_acquired(l) ((void)(l))
@@ -133,6 +133,10 @@ void lock_release(struct lock *l)
 
 bool lock_is_held(const struct lock *l)
 {
+#ifdef GRT_DEBUG
+	if (l->rank != 0)
+		return __atomic_load_n(&l->holder, __ATOMIC_RELAXED) == &ranks_held;
+#endif
 	return __atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0;
 }
 

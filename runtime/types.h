@@ -45,8 +45,8 @@ struct p;
 struct lock {
 	u32 word; /* A  0 free, 1 held, 2 held and wanted */
 #ifdef GRT_DEBUG
-	u32 rank;       /* I */
-	struct m *held; /* L  itself */
+	u32 rank;           /* I */
+	const void *holder; /* A  a word of the thread that holds it */
 #endif
 };
 
