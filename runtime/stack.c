@@ -96,10 +96,10 @@ static bool guard_install(char *at)
 {
 	static bool was_said;
 
-	if (carve.is_cheap)
-		return madvise(at, carve.guard, MADV_GUARD_INSTALL) == 0;
-	if (!was_said) {
-		was_said = true;
+	/* A program that has locked its memory gets EINVAL, whatever was proven at start. */
+	if (carve.is_cheap && madvise(at, carve.guard, MADV_GUARD_INSTALL) == 0)
+		return true;
+	if (!__atomic_exchange_n(&was_said, true, __ATOMIC_RELAXED)) {
 		warn_("runtime: guards of stacks cost a mapping each here (no MADV_GUARD_INSTALL): "
 		      "about 32000 goroutines at most");
 	}
@@ -113,7 +113,7 @@ bool stack_new(struct stack *ret)
 	char *at;
 
 	lock_acquire(&carve.lock);
-	if (carve.at == carve.end)
+	if ((size_t)(carve.end - carve.at) < stride)
 		ok = chunk_new();
 	at = carve.at;
 	if (ok)
