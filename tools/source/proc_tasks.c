@@ -104,25 +104,49 @@ static uint32_t read_ns_tid(int dir, const char *tid, const struct target *targe
 	return last ? (uint32_t)atoi(last + 1) : 0;
 }
 
+static bool read_row(int dir, const char *tid, const struct target *target,
+		     const struct sched_clock *clock, struct thread_row *row)
+{
+	uint32_t cpu, init_tid = row->init_tid;
+
+	*row = (struct thread_row){ .nr = -1, .init_tid = init_tid };
+	if (!read_stat(dir, tid, row, &cpu) || row->state == 'Z' || row->state == 'X')
+		return false; /* gone since it was listed */
+	row->tid = (uint32_t)atoi(tid);
+	row->ns_tid = read_ns_tid(dir, tid, target);
+	read_syscall(dir, tid, row);
+	read_sleep(dir, tid, row, clock, cpu);
+	return true;
+}
+
 static bool read_thread(int dir, const char *tid, const struct target *target,
 			const struct sched_clock *clock, struct thread_list *ret)
 {
-	struct thread_row row = { .nr = -1 }, *t;
-	uint32_t cpu;
+	struct thread_row row = { 0 }, *t;
 
-	if (!read_stat(dir, tid, &row, &cpu))
-		return true; /* gone since it was listed */
-	if (row.state == 'Z' || row.state == 'X')
+	if (!read_row(dir, tid, target, clock, &row))
 		return true;
-	row.tid = (uint32_t)atoi(tid);
-	row.ns_tid = read_ns_tid(dir, tid, target);
-	read_syscall(dir, tid, &row);
-	read_sleep(dir, tid, &row, clock, cpu);
 	t = thread_list_add(ret);
 	if (!t)
 		return false;
 	*t = row;
 	return true;
+}
+
+bool threads_read_one(const struct target *target, const struct sched_clock *clock,
+		      struct thread_row *row)
+{
+	char path[64], tid[16];
+	bool is_there;
+	int dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", target->pid);
+	snprintf(tid, sizeof(tid), "%u", row->tid);
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	is_there = dir >= 0 && read_row(dir, tid, target, clock, row);
+	if (dir >= 0)
+		close(dir);
+	return is_there;
 }
 
 int threads_read_proc(const struct target *target, struct sched_clock *clock, struct thread_list *ret)

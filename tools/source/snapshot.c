@@ -9,6 +9,7 @@
 #include "snapshot_rows.h"
 
 #define ROUNDS_MAX 3 /* looks at what moved */
+#define FEW 16       /* so many threads are looked at one by one, more by listing all again */
 
 int snapshot_open(struct snapshot *s, const struct target *t, struct threads_iter *iter)
 {
@@ -76,18 +77,23 @@ static uint32_t compare(struct snapshot *s, bool only_torn)
 }
 
 /* The threads of Ms that moved, as they are now. */
-static void adopt(struct snapshot *s)
+static int look_at_moved(struct snapshot *s, uint32_t moved)
 {
-	for (uint32_t i = 0; i < s->tables.m.n; i++) {
+	int rc = moved > FEW ? list_threads(s, &s->again) : 0;
+
+	for (uint32_t i = 0; rc == 0 && i < s->tables.m.n; i++) {
 		struct thread_row *now, *old;
 
 		if (!s->is_torn[i])
 			continue;
-		now = thread_list_find(&s->again, s->tables.view[i].tid);
 		old = thread_list_find(&s->threads, s->tables.view[i].tid);
-		if (now && old)
+		now = moved > FEW ? thread_list_find(&s->again, s->tables.view[i].tid) : NULL;
+		if (old && now)
 			*old = *now;
+		else if (old && moved <= FEW && !threads_read_one(s->target, &s->clock, old))
+			old->state = 'R'; /* it has just ended: was on the CPU a moment ago */
 	}
+	return rc;
 }
 
 /* Tables, threads, tables; then the same for what moved. */
@@ -106,12 +112,11 @@ static int look(struct snapshot *s)
 		return rc;
 	moved = compare(s, false);
 	for (int round = 1; moved && round < ROUNDS_MAX; round++) {
-		rc = list_threads(s, &s->again);
+		rc = look_at_moved(s, moved);
 		if (rc == 0)
 			rc = tables_reread_ms(&s->tables, s->second);
 		if (rc < 0)
 			return rc;
-		adopt(s);
 		moved = compare(s, true);
 	}
 	return 0;

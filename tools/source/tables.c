@@ -139,8 +139,11 @@ static void view_fill(const struct tables *t, const char *m, struct m_view *v)
 	v->g = 0;
 }
 
-/* Ids of the Gs that the Ms run. A G that ended meanwhile has another id: the second look tells. */
-static int read_goids(struct tables *t, struct m_view *view)
+/*
+ * Ids of the Gs that the Ms run. An M in the call in which it was seen before runs the same G: its id is
+ * known, and a process full of blocked Ms costs no further read.
+ */
+static int read_goids(struct tables *t, struct m_view *view, const struct m_view *known)
 {
 	const struct layout_field *f = &t->layout->g_id;
 	int n = 0, got;
@@ -149,7 +152,9 @@ static int read_goids(struct tables *t, struct m_view *view)
 		return 0;
 	memset(t->goids, 0, t->m.n * sizeof(*t->goids));
 	for (uint32_t i = 0; i < t->m.n; i++)
-		if (view[i].g_addr)
+		if (known && view[i].g_addr == known[i].g_addr && view[i].call == known[i].call)
+			t->goids[i] = known[i].g;
+		else if (view[i].g_addr)
 			t->reads[n++] = (struct target_read){ .addr = view[i].g_addr + f->off,
 							      .buf = &t->goids[i],
 							      .bytes = f->width };
@@ -170,7 +175,7 @@ int tables_reread_ms(struct tables *t, struct m_view *ret)
 		return rc;
 	for (uint32_t i = 0; i < t->m.n; i++)
 		view_fill(t, t->m.copy + (size_t)i * t->m.bytes, &ret[i]);
-	return read_goids(t, ret);
+	return read_goids(t, ret, ret == t->view ? NULL : t->view);
 }
 
 int tables_read(struct tables *t)

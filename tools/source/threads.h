@@ -41,6 +41,9 @@ bool thread_is_asleep(const struct thread_row *t); /* asleep or stopped, not mer
 /* /proc/PID/task. 0; -ESRCH: the process is gone; -errno. */
 int threads_read_proc(const struct target *t, struct sched_clock *clock, struct thread_list *ret);
 
+/* One thread, by our tid, in place: for a second look at a few. False: it is gone. */
+bool threads_read_one(const struct target *t, const struct sched_clock *clock, struct thread_row *row);
+
 /* The iterator. NULL and -errno in *ret_error where it may not be used. */
 struct threads_iter;
 struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
