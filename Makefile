@@ -86,8 +86,8 @@ $(O)/libgrt.so: $(RT_OBJ) runtime/grt.map
 	$(Q)tests/exports.sh $@ runtime/include/grt
 	$(Q)ln -sf libgrt.so $(O)/libgrt.so.0
 
-$(O)/grt.pc: runtime/grt.pc.in Makefile
-	$(call say,GEN)
+# Made each time: PREFIX may be another one than when the rest was built.
+$(O)/grt.pc: runtime/grt.pc.in FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
 
@@ -153,6 +153,6 @@ uninstall:
 clean:
 	$(Q)rm -rf $(O)
 
-.PHONY: all lib gotrace examples deps deps-check demo install uninstall clean
+.PHONY: all lib gotrace examples deps deps-check demo install uninstall clean FORCE
 
 -include $(shell [ -d $(O) ] && find $(O) -name '*.d')
