@@ -136,14 +136,6 @@ static int bench_spawn(void *arg)
 
 /* --- calls -------------------------------------------------------------------------------------- */
 
-static long raw_getppid(void)
-{
-	long ret = SYS_getppid;
-
-	__asm__ volatile("syscall" : "+a"(ret) : : "rcx", "r11", "memory");
-	return ret;
-}
-
 static long nothing(void *arg)
 {
 	__asm__ volatile("" : "+r"(arg));
@@ -159,14 +151,18 @@ static long nothing(void *arg)
 		(double)(grt_now() - begin_ns) / CHUNK_CALLS;                                      \
 	})
 
-/* Chunks with and without, in turn: what disturbs the machine meanwhile disturbs both. */
+/*
+ * Chunks with and without, in turn: what disturbs the machine meanwhile disturbs both. The raw call is
+ * libc's, a function like ours: each return after a system call is mispredicted where the kernel clears
+ * the return stack, so that an inlined instruction would be cheaper than any function by several ns.
+ */
 static void calls_measure(void)
 {
 	static double raw[CHUNKS], pair[CHUNKS], foreign[CHUNKS];
 	long (*volatile fn)(void *) = nothing;
 
 	for (int i = 0; i < CHUNKS; i++) {
-		raw[i] = TIMED(raw_getppid());
+		raw[i] = TIMED(syscall(SYS_getppid));
 		pair[i] = TIMED(grt_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0)) - raw[i];
 		foreign[i] = TIMED(grt_blocking_call(nothing, NULL)) - TIMED(fn(NULL));
 	}

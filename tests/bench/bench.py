@@ -1,0 +1,389 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""bench.py [--rounds N] BUILD_DIR - measure libgrt beside Go, and gotrace; print one table.
+
+The sides take turns within each round, so that what disturbs the machine disturbs both. A value is the
+median over the rounds, with the least and the greatest. Nothing is asserted: `reach` is what we aim at.
+A row that could not be measured says why; one whose program failed makes the run fail.
+"""
+
+import argparse
+import glob
+import os
+import platform
+import re
+import resource
+import select
+import statistics
+import subprocess
+import sys
+import time
+
+TIMEOUT_S = 120
+HTTP_S = 2
+HTTP_CONNS = 1000
+
+# Measurements of both sides: bench and size.
+SIDE_BENCHES = [
+    ("switch", None),
+    ("spawn", None),
+    ("calls", None),
+    ("handoff", None),
+    ("blocked", 100),
+    ("blocked", 1000),
+    ("parked", 100000),
+]
+
+# key, what the reader sees, unit, what we aim at (None: nothing), whether less is better
+ROWS = [
+    ("switch_ns", "context switch through the scheduler (yield)", "ns", 50, True),
+    ("spawn_ns", "spawn + join", "ns", None, True),
+    ("foreign_ns", "enter + exit: trivial foreign call", "ns", 5, True),
+    ("pair_ns", "enter + exit: getppid, over the raw call", "ns", 5, True),
+    ("pair_cold_ns", "  the same, cold probes attached", "ns", None, True),
+    ("pair_hot_ns", "  the same, hot probes attached", "ns", None, True),
+    ("raw_ns", "  (the raw call)", "ns", None, True),
+    ("handoff_p50_us", "hand-off, one P: read blocks -> next runs, p50", "us", "go", True),
+    ("handoff_p99_us", "  p99", "us", None, True),
+    ("threads@100", "threads with 100 blocked in reads, two Ps", "", None, True),
+    ("threads@1000", "threads with 1,000", "", None, True),
+    ("block_ms@1000", "  until all 1,000 are in their reads", "ms", None, True),
+    ("share_storm_pct@1000", "  meanwhile: speed of a computing one, of solo", "%", None, False),
+    ("share_pct@1000", "  afterwards", "%", 80, False),
+    ("parked_bytes@100000", "bytes a parked goroutine, of 100,000", "B", None, True),
+    ("parked_tables_bytes@100000", "  of these, page tables", "B", None, True),
+    ("snapshot_bpf_ms@1000", "gotrace: snapshot of 1,000 Ms, task iterator", "ms", 5, True),
+    ("snapshot_bpf_ms@10000", "gotrace: snapshot of 10,000 Ms, task iterator", "ms", 60, True),
+    ("snapshot_proc_ms@1000", "gotrace: snapshot of 1,000 Ms, without BPF", "ms", 50, True),
+    ("snapshot_proc_ms@10000", "gotrace: snapshot of 10,000 Ms, without BPF", "ms", None, True),
+    ("attach_ms", "gotrace: attach the cold probes, 1,000 Ms", "ms", 60, True),
+    ("detach_ms", "gotrace: detach", "ms", 60, True),
+    ("http_us", "http under wrk: CPU a request, unwatched", "us", None, True),
+    ("http_cost_pct", "  gotrace threads -i 1s adds to that (pairs)", "%", 1, True),
+]
+
+
+class Skip(Exception):
+    """It cannot be measured here; the text says why."""
+
+
+class Results:
+    """Values by side and key, and why there are none."""
+
+    def __init__(self):
+        self.values = {}
+        self.why = {}
+        self.has_failed = False
+
+    def add(self, side, key, value):
+        self.values.setdefault((side, key), []).append(value)
+
+    def add_all(self, side, values, suffix=""):
+        for key, value in values.items():
+            self.add(side, key + suffix, value)
+
+    def cell(self, side, key, unit):
+        v = self.values.get((side, key))
+        if not v:
+            return self.why.get((side, key), self.why.get((side, None), "-"))
+        return f"{fmt(statistics.median(v))} [{fmt(min(v))}-{fmt(max(v))}] {unit}".rstrip()
+
+    def median(self, side, key):
+        v = self.values.get((side, key))
+        return statistics.median(v) if v else None
+
+
+def fmt(x):
+    if abs(x) >= 100:
+        return f"{x:,.0f}"
+    return f"{x:.1f}" if abs(x) >= 10 else f"{x:.2f}"
+
+
+def parse(text):
+    """Lines "name value" as a dictionary."""
+    pairs = [line.split() for line in text.splitlines()]
+    return {p[0]: float(p[1]) for p in pairs if len(p) == 2}
+
+
+def run(argv, text=""):
+    try:
+        p = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        raise Skip(f"failed: {argv[1]} took more than {TIMEOUT_S} s") from None
+    if p.returncode != 0:
+        words = (p.stderr.strip().splitlines() or [f"exit status {p.returncode}"])[-1]
+        raise Skip(f"failed: {words[:60]}")
+    return p.stdout
+
+
+class Child:
+    """A program that we talk to by lines; it ends when its stdin closes."""
+
+    def __init__(self, argv):
+        self.argv = argv
+        self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        self.left = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.p.poll() is None:
+            self.p.kill()
+        self.p.wait()
+        for f in (self.p.stdin, self.p.stdout, self.p.stderr):
+            f.close()
+
+    def ask(self):
+        os.write(self.p.stdin.fileno(), b"\n")
+
+    def until(self, word):
+        """What it prints up to the end of the line that holds word."""
+        end = time.monotonic() + TIMEOUT_S
+        while True:
+            at = self.left.find(word.encode())
+            nl = self.left.find(b"\n", at) if at >= 0 else -1
+            if nl >= 0:
+                text, self.left = self.left[: nl + 1], self.left[nl + 1 :]
+                return text.decode()
+            ready, _, _ = select.select([self.p.stdout], [], [], max(0, end - time.monotonic()))
+            part = os.read(self.p.stdout.fileno(), 65536) if ready else b""
+            if not part:
+                raise Skip("failed: " + self.words())
+            self.left += part
+
+    def words(self):
+        if self.p.poll() is None:
+            return f"{os.path.basename(self.argv[0])} says nothing"
+        text = self.p.stderr.read().decode().strip().splitlines()
+        return (text or [f"exit status {self.p.returncode}"])[0][:60]
+
+    def finish(self):
+        """Close its stdin and return the rest of what it prints."""
+        self.p.stdin.close()
+        text = self.left.decode() + self.p.stdout.read().decode()
+        self.p.stdin = open(os.devnull, "wb")
+        if self.p.wait(TIMEOUT_S) != 0:
+            raise Skip("failed: " + self.words())
+        return text
+
+
+def progress(text):
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def guarded(res, side, keys, fn):
+    """Note for the rows why fn could not measure them."""
+    try:
+        fn()
+    except (Skip, OSError, subprocess.SubprocessError) as e:
+        for key in keys:
+            res.why[(side, key)] = str(e)
+        res.has_failed |= str(e).startswith("failed")
+        progress(f"{', '.join(keys)}: {e}")
+
+
+# --- libgrt and Go --------------------------------------------------------------------------------
+
+
+def round_of_sides(res, build, sides, number):
+    for bench, size in SIDE_BENCHES:
+        suffix = f"@{size}" if size else ""
+        keys = [k for k, *_ in ROWS if belongs(k, bench, suffix)]
+        for side in sides if number % 2 == 0 else reversed(sides):
+            argv = [f"{build}/bench/{side}", bench] + ([str(size)] if size else [])
+            guarded(res, side, keys,
+                    lambda: res.add_all(side, parse(run(argv, "\n" if bench == "calls" else "")), suffix))
+
+
+def belongs(key, bench, suffix):
+    prefixes = {"switch": ("switch",), "spawn": ("spawn",), "calls": ("foreign", "pair_ns", "raw"),
+                "handoff": ("handoff",), "blocked": ("threads", "block_", "share"), "parked": ("parked",)}
+    return key.startswith(prefixes[bench]) and key.endswith(suffix)
+
+
+def calls_attached(res, build, temperature):
+    """Enter and exit while somebody watches."""
+    with Child([f"{build}/bench/grt", "calls"]) as target:
+        with Child([f"{build}/bench/watch", "attach", str(target.p.pid), temperature]) as watch:
+            watch.until("attach_ms")
+            target.ask()
+            got = parse(target.until("pair_ns"))
+            hits = parse(watch.finish())["probe_hits"]
+        target.finish()
+    if temperature == "hot" and hits == 0:
+        raise Skip("failed: no probe was hit")
+    res.add("grt", f"pair_{temperature}_ns", got["pair_ns"])
+
+
+# --- gotrace --------------------------------------------------------------------------------------
+
+
+def blocked_target(build, n):
+    target = Child([f"{build}/bench/grt", "stay", str(n)])
+    got = parse(target.until("threads"))["threads"]
+    if got < n:
+        raise Skip(f"failed: {got:.0f} threads instead of {n}")
+    return target
+
+
+def snapshots(res, build, n, rounds, each):
+    with blocked_target(build, n) as target:
+        for _ in range(rounds):
+            for how in ("bpf", "proc"):
+                argv = [f"{build}/bench/watch", "snapshot", str(target.p.pid), str(each), how]
+                key = f"snapshot_{how}_ms@{n}"
+                guarded(res, "grt", [key], lambda: res.add("grt", key, parse(run(argv))["snapshot_ms"]))
+
+
+def attaches(res, build, rounds):
+    with blocked_target(build, 1000) as target:
+        for _ in range(rounds):
+            with Child([f"{build}/bench/watch", "attach", str(target.p.pid), "cold"]) as watch:
+                res.add("grt", "attach_ms", parse(watch.until("attach_ms"))["attach_ms"])
+                res.add("grt", "detach_ms", parse(watch.finish())["detach_ms"])
+
+
+def cpu_ns(pid):
+    """CPU time of all threads; exact, unlike the ticks of stat."""
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+        with open(path) as f:
+            total += int(f.read().split()[0])
+    return total
+
+
+def http_load(url, pid):
+    """CPU microseconds a request."""
+    before = cpu_ns(pid)
+    text = run(["wrk", "-t1", f"-c{HTTP_CONNS}", f"-d{HTTP_S}s", url])
+    found = re.search(r"(\d+) requests in", text)
+    if not found or int(found.group(1)) == 0:
+        raise Skip("failed: wrk made no requests")
+    return (cpu_ns(pid) - before) / 1000 / int(found.group(1))
+
+
+def http_watched(build, url, pid):
+    with Child([f"{build}/gotrace", "threads", str(pid), "-i", "1s"]) as gotrace:
+        text = gotrace.until("armed")
+        if not re.search(r"level [12]", text):
+            raise Skip("skipped: " + text.strip().splitlines()[0][:60])
+        value = http_load(url, pid)
+        gotrace.p.terminate()
+        gotrace.p.wait(TIMEOUT_S)
+    return value
+
+
+def http_pairs(res, build, pairs):
+    """Watched and unwatched in turn, the order changing: drifts even out."""
+    with Child([f"{build}/examples/http", "--port", "0"]) as http:
+        url = "http://" + re.search(r"127\.0\.0\.1:\d+", http.until("listening")).group(0) + "/"
+        http_load(url, http.p.pid)
+        for i in range(pairs):
+            got = {}
+            for watched in (False, True) if i % 2 == 0 else (True, False):
+                got[watched] = (http_watched(build, url, http.p.pid) if watched
+                                else http_load(url, http.p.pid))
+            res.add("grt", "http_us", got[False])
+            res.add("grt", "http_cost_pct", (got[True] / got[False] - 1) * 100)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def reach_text(res, key, unit, reach, is_less_better):
+    got, aim, name = res.median("grt", key), reach, None
+    if reach == "go":
+        aim, name = res.median("go", key), "Go's"
+    if reach is None or aim is None:
+        return f"{'<' if is_less_better else '>'} {name}" if name else ""
+    text = f"{'<=' if is_less_better else '>='} {name or f'{aim:g} {unit}'}"
+    if got is None:
+        return text
+    return text + (": yes" if (got <= aim if is_less_better else got >= aim) else ": no")
+
+
+def table(res, go_version):
+    head = ["", "libgrt median [min-max]", f"{go_version} median [min-max]", "ratio", "reach"]
+    lines = [head]
+    for key, label, unit, reach, is_less_better in ROWS:
+        ours, theirs = res.median("grt", key), res.median("go", key)
+        has_peer = ("go", key) in res.values or ("go", key) in res.why or peer_key(key)
+        lines.append([label, res.cell("grt", key, unit),
+                      res.cell("go", key, unit) if has_peer else "",
+                      f"{ours / theirs:.2f}x" if ours is not None and theirs else "",
+                      reach_text(res, key, unit, reach, is_less_better)])
+    width = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for i, line in enumerate(lines):
+        print(" | ".join(text.ljust(width[k]) for k, text in enumerate(line)).rstrip())
+        if i == 0:
+            print("-+-".join("-" * w for w in width))
+
+
+def peer_key(key):
+    return any(belongs(key, bench, f"@{size}" if size else "") for bench, size in SIDE_BENCHES)
+
+
+def first_line(argv):
+    try:
+        return subprocess.run(argv, capture_output=True, text=True).stdout.splitlines()[0]
+    except (OSError, IndexError):
+        return "?"
+
+
+def load_text():
+    return " ".join(f"{x:.2f}" for x in os.getloadavg())
+
+
+def machine(go_text, rounds, began):
+    cpu = "?"
+    with open("/proc/cpuinfo") as f:
+        found = re.search(r"model name\s*: (.*)", f.read())
+        cpu = found.group(1) if found else cpu
+    print(f"machine  {cpu}, {os.cpu_count()} CPUs, Linux {platform.release()} {platform.machine()}")
+    print(f"         {first_line(['gcc', '--version'])}; {go_text}")
+    print(f"load     {began} at the start, {load_text()} at the end (1, 5, 15 min; our own included)")
+    if float(began.split()[0]) > 0.5:
+        print("         others used the machine meanwhile: trust ratios and minima, not absolute times")
+    print(f"rounds   {rounds}, the sides in turn")
+
+
+def measure(res, build, sides, rounds):
+    for number in range(rounds):
+        progress(f"round {number + 1} of {rounds}")
+        round_of_sides(res, build, sides, number)
+        for temperature in ("cold", "hot"):
+            guarded(res, "grt", [f"pair_{temperature}_ns"],
+                    lambda: calls_attached(res, build, temperature))
+    progress("gotrace: attach and snapshots")
+    guarded(res, "grt", ["attach_ms", "detach_ms"], lambda: attaches(res, build, rounds))
+    for n, each in ((1000, 15), (10000, 5)):
+        guarded(res, "grt", [f"snapshot_bpf_ms@{n}", f"snapshot_proc_ms@{n}"],
+                lambda: snapshots(res, build, n, rounds, each))
+    progress("gotrace on http")
+    guarded(res, "grt", ["http_us", "http_cost_pct"], lambda: http_pairs(res, build, 2 * rounds))
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument("--rounds", type=int, default=5)
+    args.add_argument("build")
+    args = args.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with open(f"{args.build}/bench/go.txt") as f:
+        go_text = f.read().strip()
+    res, began = Results(), load_text()
+    sides = ["grt"] + (["go"] if go_text.startswith("go:") else [])
+    if len(sides) == 1:
+        res.why[("go", None)] = go_text
+    measure(res, args.build, sides, max(1, args.rounds))
+    machine(go_text, args.rounds, began)
+    print()
+    table(res, "Go " + go_text.removeprefix("go: go") if len(sides) == 2 else "Go 1.27")
+    return 1 if res.has_failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
