@@ -8,8 +8,7 @@
 
 #include "types.h"
 
-/* A new M, on its thread, before it may emit; and its end (the ring stays until it is read). */
+/* A new M, on its thread, before it may fire a probe. The ring stays with its slot of allm. */
 void sink_thread_start(struct m *m);
-void sink_thread_stop(struct m *m);
 
 #endif

@@ -67,12 +67,9 @@ static struct m *slot_new(void)
 
 static void slot_reset(struct m *m)
 {
-	u64 call = m->call; /* ticks go on: an outside reader may still hold an old one */
-	u32 index = m->index;
-
-	memset(&m->take, 0, sizeof(*m) - offsetof(struct m, take));
-	m->call = call & ~3ull;
-	m->index = index;
+	/* Ticks of calls go on: an outside reader may still hold an old one. */
+	memset(&m->take, 0, offsetof(struct m, sink) - offsetof(struct m, take));
+	m->call &= ~3ull;
 	m->handoff_from = GRT_NO_ID;
 }
 
@@ -125,7 +122,6 @@ void thread_leave_locked(struct m *m)
 {
 	PROBE_FIRE(m_exit, m->id, (u64)m->tid);
 	__atomic_add_fetch(&sched.count.m_exit, 1, __ATOMIC_RELAXED);
-	sink_thread_stop(m);
 	fault_thread_init(NULL);
 	m_self_tls = NULL;
 	__atomic_store_n(&m->tid, 0, __ATOMIC_RELAXED);

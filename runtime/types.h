@@ -159,7 +159,9 @@ struct m {
 	void *g0_fiber;      /* M  sanitizer's idea of the system stack */
 	void *g0_stack_lo;   /* I */
 	size_t g0_stack_size; /* I */
-	struct sink_ring *sink; /* I  after the M's start */
+
+	/* Last, since they stay when the slot gets a new thread. */
+	struct sink_ring *sink; /* W  sink.c */
 	u32 index;              /* I  slot in allm */
 };
 

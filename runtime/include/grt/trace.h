@@ -17,12 +17,13 @@ GRT_BEGIN
 /*
  * Start collecting the given kinds: bit k of kinds is probe kind k of probes.def (bit 0 unused).
  * ring_records: capacity per thread, rounded up to a power of two; 0: 4,096.
- * 0, -EBUSY if already open, -ENOMEM. Any thread, also before grt_run.
+ * 0, -EINVAL if kinds names no probe, -EBUSY if already open, -ENOMEM. Any thread, also before grt_run.
  */
 GRT_API int grt_sink_open(uint64_t kinds, size_t ring_records);
 /*
  * Take up to n records, oldest first over all threads. Returns how many. When records did not fit,
- * one record of kind GRT_K_LOST says how many, per thread, in its place. One reader at a time.
+ * one record of kind GRT_K_LOST (arg: GRT_LOSS_RING, how many) stands in their place, per thread.
+ * One reader at a time.
  */
 GRT_API ssize_t grt_sink_read(struct grt_rec *recs, size_t n);
 /* Stop; what was not read is gone. 0, or -EBADF if it is not open. */
