@@ -75,9 +75,7 @@ check: deps-check
 	$(Q)$(MAKE) --no-print-directory check-doors
 	$(Q)ok=0; for t in test-runtime test-tools test-model $(VARIANTS:%=test-%); do \
 		echo "== $$t"; $(MAKE) --no-print-directory $$t || ok=1; done; \
-	awk '{ p += $$1; f += $$2; s += $$3 } \
-		END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f != 0 }' $(TEST_TOTALS) && \
-		exit $$ok
+	tests/totals.sh $(TEST_TOTALS) && exit $$ok
 
 check-doors:
 	$(Q)tests/doors.sh
