@@ -110,16 +110,19 @@ i32 find_poll(i64 delay_ns, struct gqueue *ret, enum grt_netpoll_by by)
 /* Look at the network without waiting, unless somebody does or blocks in it. */
 static struct g *find_net(struct p *p)
 {
+	i64 last = __atomic_load_n(&sched.lastpoll, __ATOMIC_RELAXED);
 	struct gqueue list = { 0 };
 	struct g *g;
 	i32 delta;
 
-	if (!netpoll_any_waiters() || __atomic_load_n(&sched.lastpoll, __ATOMIC_RELAXED) == 0 ||
+	if (!netpoll_any_waiters() || last == 0 ||
 	    __atomic_exchange_n(&sched.polling_net, 1, __ATOMIC_ACQUIRE) != 0)
 		return NULL;
 	delta = find_poll(0, &list, GRT_POLL_SCHEDULER);
 	__atomic_store_n(&sched.polling_net, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&sched.lastpoll, clock_ns(), __ATOMIC_RELAXED);
+	/* Unless somebody has begun to wait in the poll meanwhile, which 0 says. */
+	__atomic_compare_exchange_n(&sched.lastpoll, &last, clock_ns(), false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_RELAXED);
 	g = gqueue_pop(&list);
 	queue_list(p, &list);
 	netpoll_adjust(delta);

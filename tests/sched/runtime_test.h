@@ -152,11 +152,28 @@ static inline const struct grt_rec *collected_find(const struct collected *c, un
 	return NULL;
 }
 
+/* Under thread sanitizer a process has one thread more. */
+#ifdef __SANITIZE_THREAD__
+#define SANITIZER_THREADS 1
+#else
+#define SANITIZER_THREADS 0
+#endif
+
+void sched_dump(void); /* runtime/schedtrace.h */
+
+static inline void await_failed(void)
+{
+	sched_dump();
+	fflush(NULL);
+}
+
 /* Wait for an event of another goroutine: yields until cond holds, ends the child after 20 s. */
 #define AWAIT(cond)                                                               \
 	do {                                                                      \
 		int64_t until_ = grt_now() + 20000000000ll;                       \
 		while (!(cond)) {                                                 \
+			if (grt_now() >= until_)                                  \
+				await_failed();                                   \
 			EXPECT(grt_now() < until_, "still not so after 20 s");    \
 			grt_yield();                                              \
 		}                                                                 \
