@@ -33,10 +33,10 @@
 
 static struct {
 	struct lock lock;
-	char *at, *end;  /* L  what of the newest mapping is not carved yet */
-	size_t usable;   /* I */
-	size_t guard;    /* I */
-	bool is_cheap;   /* I */
+	char *at, *end; /* L  what of the newest mapping is not carved yet */
+	size_t usable;  /* I */
+	size_t guard;   /* I */
+	bool is_cheap;  /* I */
 } carve;
 
 /* Does a guard guard? A system call that stores there must fail, and nobody must die. */

@@ -47,8 +47,10 @@ RAW static void test_a_new_context_calls_its_entry_on_its_stack(void **state)
 	context_switch(&here, &a);
 
 	assert_ptr_equal(seen_arg, &ntrace);
-	assert_true(seen_frame > (uintptr_t)stack_a && seen_frame < (uintptr_t)stack_a + STACK_BYTES);
-	assert_int_equal(seen_frame % 16, 0); /* rbp is pushed on a stack that the ABI wants aligned */
+	assert_true(seen_frame > (uintptr_t)stack_a &&
+		    seen_frame < (uintptr_t)stack_a + STACK_BYTES);
+	assert_int_equal(seen_frame % 16,
+			 0); /* rbp is pushed on a stack that the ABI wants aligned */
 }
 
 RAW static void test_an_odd_top_is_rounded_down(void **state)
@@ -125,8 +127,8 @@ RAW static unsigned long registers_after_a_switch(void)
 			 "orq %%r14, %%rax\n\torq %%r15, %%rax"
 			 : "=r"(wrong), "+D"(from), "+S"(to)
 			 :
-			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-			   "memory", "cc");
+			 : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+			   "r15", "memory", "cc");
 	return wrong;
 }
 
@@ -237,7 +239,8 @@ RAW static void test_an_unwinder_crosses_stacks_and_stops_at_the_entry(void **st
 	context_switch(&here, &a);
 
 	assert_int_equal((intptr_t)seen_arg, 42);
-	assert_false(seen_frame > (uintptr_t)stack_a && seen_frame < (uintptr_t)stack_a + STACK_BYTES);
+	assert_false(seen_frame > (uintptr_t)stack_a &&
+		     seen_frame < (uintptr_t)stack_a + STACK_BYTES);
 	for (int i = 0; i < nframes; i++)
 		has_caller |= is_within(frames[i], (void (*)(void))call_back_on_the_system_stack,
 					CALLER_BYTES);

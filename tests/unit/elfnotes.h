@@ -91,7 +91,8 @@ static inline uint64_t elf_symbol(const struct elf_file *f, const char *name, ui
 	for (uint64_t i = 0; tab && str && i < tab->sh_size / sizeof(Elf64_Sym); i++) {
 		const Elf64_Sym *s = (const Elf64_Sym *)(const void *)(f->map + tab->sh_offset) + i;
 
-		if (strcmp(f->map + str->sh_offset + s->st_name, name) == 0 && s->st_shndx != SHN_UNDEF) {
+		if (strcmp(f->map + str->sh_offset + s->st_name, name) == 0 &&
+		    s->st_shndx != SHN_UNDEF) {
 			if (ret_bytes)
 				*ret_bytes = s->st_size;
 			return s->st_value;
@@ -114,7 +115,8 @@ static inline int elf_note_segment_has(const struct elf_file *f, uint64_t addr)
 }
 
 /* Where the running program lies, against what is linked. */
-static inline uint64_t elf_self_bias(const struct elf_file *self, const char *symbol, const void *at)
+static inline uint64_t elf_self_bias(const struct elf_file *self, const char *symbol,
+				     const void *at)
 {
 	return (uint64_t)(uintptr_t)at - elf_symbol(self, symbol, NULL);
 }

@@ -32,8 +32,15 @@ static const struct expected {
 } rows[] = {
 #define LAYOUT_GLOBAL(id, name, symbol) { GLOBAL, id, #symbol, &symbol, 0, 8 },
 #define LAYOUT_SIZE(id, name, type) { SIZE, id, NULL, NULL, sizeof(struct type), 0 },
-#define LAYOUT_FIELD(id, name, type, member) \
-	{ FIELD, id, NULL, NULL, offsetof(struct type, member), sizeof(((struct type *)0)->member) },
+#define LAYOUT_FIELD(id, name, type, member)       \
+	{                                          \
+		FIELD,                             \
+		id,                                \
+		NULL,                              \
+		NULL,                              \
+		offsetof(struct type, member),     \
+		sizeof(((struct type *)0)->member) \
+	},
 #include "../../runtime/layout.def"
 #undef LAYOUT_GLOBAL
 #undef LAYOUT_SIZE
@@ -62,7 +69,8 @@ static void note_find(const struct elf_file *f, struct elf_note *ret)
 /* Where the value word of row i lies, as linked. */
 static u64 value_addr(const struct elf_note *n, size_t i)
 {
-	return n->desc_addr + 2 * sizeof(u32) + i * sizeof(struct row) + offsetof(struct row, value);
+	return n->desc_addr + 2 * sizeof(u32) + i * sizeof(struct row) +
+	       offsetof(struct row, value);
 }
 
 static void assert_true_rows(const struct elf_file *f, const struct elf_note *n)
@@ -158,8 +166,8 @@ static void shell(const char *objects_dir, const char *out, const struct way *wa
 {
 	char command[2048];
 
-	snprintf(command, sizeof(command), "set -- '%s' '%s' '%s' %s; %s", objects_dir, out, way->flags,
-		 way->objects, script);
+	snprintf(command, sizeof(command), "set -- '%s' '%s' '%s' %s; %s", objects_dir, out,
+		 way->flags, way->objects, script);
 	if (system(command) != 0)
 		fail_msg("could not link with %s", way->flags);
 }

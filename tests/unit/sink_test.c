@@ -270,7 +270,8 @@ static void read_while_threads_fire(size_t ring, u64 *ret_got, u64 *ret_lost)
 	assert_int_equal(grt_sink_open(KIND(g_ready), ring), 0);
 	for (u64 i = 0; i < THREADS; i++) {
 		writers[i] = (struct writer){ .base = i << 32, .is_foreign = i < 2 };
-		assert_int_equal(pthread_create(&writers[i].thread, NULL, write_all, &writers[i]), 0);
+		assert_int_equal(pthread_create(&writers[i].thread, NULL, write_all, &writers[i]),
+				 0);
 	}
 	while (!is_last || n > 0) {
 		is_last = __atomic_load_n(&writers_done, __ATOMIC_ACQUIRE) == THREADS;

@@ -287,7 +287,8 @@ int main(void)
 		cmocka_unit_test(test_an_old_kernel_gets_mprotect_and_says_so_once),
 		cmocka_unit_test(test_a_guard_that_does_not_guard_is_not_believed),
 		cmocka_unit_test(test_locked_memory_is_guarded_too),
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* their shadow is address space */
+#if !defined(__SANITIZE_ADDRESS__) && \
+	!defined(__SANITIZE_THREAD__) /* their shadow is address space */
 		cmocka_unit_test(test_no_memory_is_told),
 #endif
 	};
