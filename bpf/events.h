@@ -11,21 +11,21 @@
 
 /* One thread, as the iterator saw it. */
 struct task_row {
-	__u32 tid;     /* in the pid namespace of the observer */
-	__u32 ns_tid;  /* in the thread's own, innermost one: what the runtime knows */
-	__u32 tgid;     /* in the initial pid namespace */
-	__u32 init_tid; /* in the initial pid namespace: what BPF maps are keyed by */
+	__u32 tid;            /* in the pid namespace of the observer */
+	__u32 ns_tid;         /* in the thread's own, innermost one: what the runtime knows */
+	__u32 tgid;           /* in the initial pid namespace */
+	__u32 init_tid;       /* in the initial pid namespace: what BPF maps are keyed by */
 	__u32 observer_level; /* depth of the reader's pid namespace */
-	__u32 state;       /* task->__state: 0 runnable or running */
+	__u32 state;          /* task->__state: 0 runnable or running */
 	__u32 exit_state;
-	__u32 is_on_cpu;   /* executes at this moment */
-	__u32 cpu;         /* where it runs or ran last: whose clock exec_start is of */
+	__u32 is_on_cpu; /* executes at this moment */
+	__u32 cpu;       /* where it runs or ran last: whose clock exec_start is of */
 	__u32 reserved;
 	__u64 exec_start_ns; /* scheduler clock: last time it was charged, i.e. ran */
 	__u64 start_ns;      /* CLOCK_BOOTTIME */
 	__s64 nr;            /* system call it is in, -1: none */
 	__u64 args[6];
-	__u64 ip, sp, bp;      /* user registers */
+	__u64 ip, sp, bp; /* user registers */
 	__u64 bx, r12, r13, r14, r15;
 };
 _Static_assert(sizeof(struct task_row) == 176, "task_row is an ABI");

@@ -19,23 +19,23 @@
 #include "../runtime/trace_abi.h"
 
 /* MSTATE(number, word for the user). The numbers are in recorded files: append only. */
-#define MSTATES(MSTATE)        \
-	MSTATE(0, foreign)     \
-	MSTATE(1, system)      \
-	MSTATE(2, blocked)     \
-	MSTATE(3, syscall)     \
-	MSTATE(4, hostage)     \
-	MSTATE(5, running)     \
-	MSTATE(6, spinning)    \
-	MSTATE(7, polling)     \
-	MSTATE(8, idle)        \
+#define MSTATES(MSTATE)     \
+	MSTATE(0, foreign)  \
+	MSTATE(1, system)   \
+	MSTATE(2, blocked)  \
+	MSTATE(3, syscall)  \
+	MSTATE(4, hostage)  \
+	MSTATE(5, running)  \
+	MSTATE(6, spinning) \
+	MSTATE(7, polling)  \
+	MSTATE(8, idle)     \
 	MSTATE(9, locked)
 
 enum grt_mstate {
 #define MSTATE_ENUM(nr, word) GRT_MS_##word = (nr),
 	MSTATES(MSTATE_ENUM)
 #undef MSTATE_ENUM
-	GRT_MS_COUNT
+		GRT_MS_COUNT
 };
 
 struct mstate_in {
@@ -47,7 +47,8 @@ struct mstate_in {
 };
 
 /* Fill the fields that libgrt keeps in three words of its M. */
-static inline void mstate_from_grt(struct mstate_in *in, __u32 status, __u64 call, __u64 take, __u64 p)
+static inline void mstate_from_grt(struct mstate_in *in, __u32 status, __u64 call, __u64 take,
+				   __u64 p)
 {
 	in->is_m = status != GRT_M_DEAD;
 	in->status = (__u8)status;

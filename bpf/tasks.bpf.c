@@ -15,8 +15,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-const volatile __u32 target_tgid;     /* as the observer's pid namespace knows it */
-
+const volatile __u32 target_tgid; /* as the observer's pid namespace knows it */
 
 static __u32 nr_at_level(struct pid *pid, __u32 level)
 {

@@ -7,22 +7,23 @@
 #define GRT_CONFIG_H
 
 #ifdef GRT_STRESS
-#define RUNQ_SIZE 4u          /* overflows to the global queue all the time */
-#define SYSMON_MIN_NS 1000    /* one pass after the other */
-#define RETAKE_IDLE_NS 20000  /* takes Ps that nobody needs */
+#define RUNQ_SIZE 4u         /* overflows to the global queue all the time */
+#define SYSMON_MIN_NS 1000   /* one pass after the other */
+#define RETAKE_IDLE_NS 20000 /* takes Ps that nobody needs */
 #define SCHED_FAIR_TICK 7
 #else
-#define RUNQ_SIZE 256u            /* power of two; Go's */
-#define SYSMON_MIN_NS 20000       /* first sleep of sysmon */
-#define RETAKE_IDLE_NS 10000000   /* a P in a call that nobody needs is left for so long */
-#define SCHED_FAIR_TICK 61        /* one look at the global queue in so many schedules; a prime */
+#define RUNQ_SIZE 256u          /* power of two; Go's */
+#define SYSMON_MIN_NS 20000     /* first sleep of sysmon */
+#define RETAKE_IDLE_NS 10000000 /* a P in a call that nobody needs is left for so long */
+#define SCHED_FAIR_TICK 61      /* one look at the global queue in so many schedules; a prime */
 #endif
-#define SYSMON_MAX_NS 10000000    /* sleeps double up to here after SYSMON_PATIENCE idle passes */
+#define SYSMON_MAX_NS 10000000 /* sleeps double up to here after SYSMON_PATIENCE idle passes */
 #define SYSMON_PATIENCE 50
-#define SYSMON_DEEP_NS 60000000000ll /* all Ps idle: sleeps until woken, and looks around once a minute */
-#define SYSMON_REAP_NS 1000000000ll  /* how often it looks for idle Ms to let go */
-#define SLICE_NS 10000000         /* a G that runs longer is asked to yield */
-#define NETPOLL_STALE_NS 10000000 /* sysmon polls the network when nobody has for so long */
+#define SYSMON_DEEP_NS \
+	60000000000ll /* all Ps idle: sleeps until woken, and looks around once a minute */
+#define SYSMON_REAP_NS 1000000000ll /* how often it looks for idle Ms to let go */
+#define SLICE_NS 10000000           /* a G that runs longer is asked to yield */
+#define NETPOLL_STALE_NS 10000000   /* sysmon polls the network when nobody has for so long */
 
 #define PROCS_MAX 1024
 #define THREADS_MAX_DEFAULT 10000 /* Ms; as in Go */
@@ -42,7 +43,7 @@
 #define LOCK_SPINS 40 /* about 1 us */
 
 #define STEAL_TRIES 4
-#define STEAL_RUNNEXT_NS 3000 /* patience before a running P's runnext is taken */
+#define STEAL_RUNNEXT_NS 3000   /* patience before a running P's runnext is taken */
 #define NETPOLL_FAIR_NS 1000000 /* a busy P looks at the network when nobody has for so long */
 #define NETPOLL_EVENTS 128
 #define FDS_MAX (1u << 20) /* numbers that can be polled: what an event's word holds */

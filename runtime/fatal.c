@@ -10,7 +10,6 @@
 
 #include "types.h"
 
-
 /* schedtrace.c; above this file. */
 __attribute__((weak)) void sched_dump(void);
 
@@ -24,7 +23,9 @@ static void say(const char *prefix, const char *fmt, va_list ap)
 
 	memcpy(line, prefix, n);
 	more = vsnprintf(line + n, sizeof(line) - n - 1, fmt, ap);
-	n += more < 0 ? 0 : (size_t)more < sizeof(line) - n - 1 ? (size_t)more : sizeof(line) - n - 2;
+	n += more < 0                              ? 0
+	     : (size_t)more < sizeof(line) - n - 1 ? (size_t)more
+						   : sizeof(line) - n - 2;
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;

@@ -16,10 +16,10 @@ __attribute__((noreturn, cold, format(printf, 1, 2))) void fatal_(const char *fm
 __attribute__((cold, format(printf, 1, 2))) void warn_(const char *fmt, ...);
 
 /* An invariant of runtime/README.md, by its number. Always on: they cost a predicted branch. */
-#define MUST(cond, ...)                          \
-	do {                                     \
+#define MUST(cond, ...)                           \
+	do {                                      \
 		if (__builtin_expect(!(cond), 0)) \
-			throw_(__VA_ARGS__);     \
+			throw_(__VA_ARGS__);      \
 	} while (0)
 
 /* The expensive ones, and those on hot paths: debug builds only. */

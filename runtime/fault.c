@@ -82,7 +82,9 @@ void fault_init(void)
 
 void fault_thread_init(void *mem)
 {
-	stack_t ss = { .ss_sp = mem, .ss_size = SIGNAL_STACK_SIZE, .ss_flags = mem ? 0 : SS_DISABLE };
+	stack_t ss = { .ss_sp = mem,
+		       .ss_size = SIGNAL_STACK_SIZE,
+		       .ss_flags = mem ? 0 : SS_DISABLE };
 
 	sigaltstack(&ss, NULL);
 }

@@ -8,7 +8,7 @@
 
 #include "types.h"
 
-void forked_init(void); /* once, in the parent */
+void forked_init(void);     /* once, in the parent */
 extern u32 forked_is_child; /* W  the child */
 __attribute__((cold, noreturn)) void forked_die(void);
 

@@ -17,10 +17,10 @@ void handoff_p(struct p *p, u64 from, u64 g, enum grt_handoff_cause cause);
 struct retake_view {
 	i64 now_ns;
 	u32 schedtick;
-	struct m *m;        /* owner, NULL: idle or on its way */
-	u64 call;           /* owner's call word */
-	bool has_work;      /* P's queue is not empty */
-	bool has_takers;    /* somebody spins or some P is idle: new work would be seen to */
+	struct m *m;     /* owner, NULL: idle or on its way */
+	u64 call;        /* owner's call word */
+	bool has_work;   /* P's queue is not empty */
+	bool has_takers; /* somebody spins or some P is idle: new work would be seen to */
 };
 enum retake_verdict { RETAKE_LEAVE, RETAKE_TAKE };
 

@@ -38,18 +38,18 @@ __attribute__((used, cold)) static void layout_note(void)
 				 ".popsection"
 			 :
 			 : "i"(NOTE_VERSION), "i"(ROWS));
-#define LAYOUT_GLOBAL(id, name, symbol)                                                       \
-	__asm__ volatile(SECTION ".long %c0\n1:\t.long " #symbol " - 1b, 8\n\t.popsection"  \
-			 :                                                                   \
+#define LAYOUT_GLOBAL(id, name, symbol)                                                    \
+	__asm__ volatile(SECTION ".long %c0\n1:\t.long " #symbol " - 1b, 8\n\t.popsection" \
+			 :                                                                 \
 			 : "i"(id));
-#define LAYOUT_SIZE(id, name, type)                                                           \
-	__asm__ volatile(SECTION ".long %c0, %c1, 0\n\t.popsection"                          \
-			 :                                                                   \
+#define LAYOUT_SIZE(id, name, type)                                 \
+	__asm__ volatile(SECTION ".long %c0, %c1, 0\n\t.popsection" \
+			 :                                          \
 			 : "i"(id), "i"(sizeof(struct type)));
-#define LAYOUT_FIELD(id, name, type, member)                                                  \
-	__asm__ volatile(SECTION ".long %c0, %c1, %c2\n\t.popsection"                        \
-			 :                                                                   \
-			 : "i"(id), "i"(offsetof(struct type, member)),                       \
+#define LAYOUT_FIELD(id, name, type, member)                            \
+	__asm__ volatile(SECTION ".long %c0, %c1, %c2\n\t.popsection"   \
+			 :                                              \
+			 : "i"(id), "i"(offsetof(struct type, member)), \
 			   "i"(sizeof(((struct type *)0)->member)));
 #include "layout.def"
 #undef LAYOUT_GLOBAL

@@ -151,7 +151,8 @@ ssize_t grt_recvfrom_dl(int fd, void *buf, size_t bytes, int flags, struct socka
 	return io_call(&c, deadline_ns);
 }
 
-ssize_t grt_recvfrom(int fd, void *buf, size_t bytes, int flags, struct sockaddr *from, socklen_t *len)
+ssize_t grt_recvfrom(int fd, void *buf, size_t bytes, int flags, struct sockaddr *from,
+		     socklen_t *len)
 {
 	return grt_recvfrom_dl(fd, buf, bytes, flags, from, len, 0);
 }

@@ -31,8 +31,8 @@
 #define PD_NIL 0ull
 #define PD_READY 1ull
 #define PD_WAIT(seq) ((seq) << 3 | 2)
-#define PD_IS_WAIT(word) (((word) & 7) == 2)
-#define PD_IS_G(word) ((word) != 0 && ((word) & 7) == 0)
+#define PD_IS_WAIT(word) (((word)&7) == 2)
+#define PD_IS_G(word) ((word) != 0 && ((word)&7) == 0)
 
 enum netpoll_woken { WOKEN_READY = 1, WOKEN_EXPIRED, WOKEN_CLOSED };
 
@@ -57,7 +57,8 @@ struct pd {
 /* The door another backend could stand behind. */
 struct netpoll_backend {
 	int (*init)(void); /* 0 or -errno; sets sched.epfd */
-	int (*add)(int fd, u64 seq); /* edge-triggered, both directions; -EEXIST: is there already */
+	int (*add)(int fd,
+		   u64 seq); /* edge-triggered, both directions; -EEXIST: is there already */
 	void (*del)(int fd);
 	void (*wake)(void); /* end a blocking wait, the present or the next one */
 	/* delay_ns < 0: for ever, 0: not at all. Calls netpoll_event per event; how many, or -errno. */

@@ -24,7 +24,7 @@ _Static_assert(FDS_MAX == 1u << FD_BITS, "an event holds every fd number");
 #define NS_PER_MS 1000000ll
 
 static int wake_fd;
-static u32 is_woken; /* A  a wake-up is written and not read yet */
+static u32 is_woken;      /* A  a wake-up is written and not read yet */
 static u32 has_no_pwait2; /* A  kernel before 5.11 */
 
 static u64 data_of(int fd, u64 seq)
@@ -129,8 +129,8 @@ static int epoll_poll(i64 delay_ns, struct gqueue *ret)
 		if (data == WAKE_DATA)
 			woken(delay_ns);
 		else
-			netpoll_event((int)(data & FD_MASK), data >> FD_BITS, modes_of(ev[i].events),
-				      ret);
+			netpoll_event((int)(data & FD_MASK), data >> FD_BITS,
+				      modes_of(ev[i].events), ret);
 	}
 	return n;
 }

@@ -43,11 +43,11 @@ static void emit(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 #define EMIT_6(kind, a, b, c, d, e, f) emit(kind, a, b, c, d, e, f)
 
 /* The site comes first: the arguments are still in the registers that they came in. */
-#define PROBE(nr, name, temp, n, args, doc)                                        \
+#define PROBE(nr, name, temp, n, args, doc)                                               \
 	__attribute__((cold, noinline, noclone)) void probe_##name(PROBE_PARAMS_##n args) \
-	{                                                                          \
-		APPLY(STAP_PROBE##n, grt, name, UNPAREN args);                     \
-		APPLY(EMIT_##n, nr, UNPAREN args);                                 \
+	{                                                                                 \
+		APPLY(STAP_PROBE##n, grt, name, UNPAREN args);                            \
+		APPLY(EMIT_##n, nr, UNPAREN args);                                        \
 	}
 #include "probes.def"
 #undef PROBE
@@ -55,7 +55,7 @@ static void emit(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 void probes_count(u64 kinds, int n)
 {
 #define PROBE(nr, name, temp, nargs, args, doc) \
-	if (kinds >> (nr) & 1)                  \
+	if (kinds >> (nr)&1)                    \
 		__atomic_add_fetch(&grt_##name##_semaphore, (unsigned short)n, __ATOMIC_SEQ_CST);
 #include "probes.def"
 #undef PROBE

@@ -18,7 +18,7 @@
 #define PROBE_PARAMS_5(a, b, c, d, e) u64 a, u64 b, u64 c, u64 d, u64 e
 #define PROBE_PARAMS_6(a, b, c, d, e, f) u64 a, u64 b, u64 c, u64 d, u64 e, u64 f
 
-#define PROBE(nr, name, temp, n, args, doc)          \
+#define PROBE(nr, name, temp, n, args, doc)                    \
 	extern volatile unsigned short grt_##name##_semaphore; \
 	void probe_##name(PROBE_PARAMS_##n args);
 #include "probes.def"

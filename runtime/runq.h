@@ -25,9 +25,9 @@ struct g *runq_steal(struct runq *own, struct runq *victim, bool take_next);
 bool runq_is_empty(const struct runq *q); /* no false "empty" while runnext is being kicked out */
 u32 runq_len(const struct runq *q);       /* ring only, as Go prints it */
 
-void gqueue_push(struct gqueue *q, struct g *g);       /* tail */
-void gqueue_push_front(struct gqueue *q, struct g *g); /* head: LIFO use */
-struct g *gqueue_pop(struct gqueue *q);                /* head or NULL */
+void gqueue_push(struct gqueue *q, struct g *g);           /* tail */
+void gqueue_push_front(struct gqueue *q, struct g *g);     /* head: LIFO use */
+struct g *gqueue_pop(struct gqueue *q);                    /* head or NULL */
 void gqueue_append(struct gqueue *q, struct gqueue *from); /* empties from */
 
 #endif

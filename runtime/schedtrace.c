@@ -126,8 +126,9 @@ RACY static void print_m(const struct m *m)
 
 	put("  M%lu: p=%s curg=%s mallocing=0 throwing=0 preemptoff= locks=%u dying=0 "
 	    "spinning=%s blocked=%s lockedg=%s\n",
-	    (unsigned long)m->id, id_text(p_id, p, p ? p->id : 0), id_text(g_id, g, g ? g->goid : 0),
-	    m->nlocks, m->spinning ? "true" : "false", m->blocked_in_note ? "true" : "false",
+	    (unsigned long)m->id, id_text(p_id, p, p ? p->id : 0),
+	    id_text(g_id, g, g ? g->goid : 0), m->nlocks, m->spinning ? "true" : "false",
+	    m->blocked_in_note ? "true" : "false",
 	    id_text(locked, m->lockedg, m->lockedg ? m->lockedg->goid : 0));
 }
 

@@ -7,7 +7,8 @@
 
 __attribute__((noreturn, cold)) static void status_bad(const struct g *g, u32 old, int from, int to)
 {
-	throw_("G%lu: status is %u, not %d, on the way to %d", (unsigned long)g->goid, old, from, to);
+	throw_("G%lu: status is %u, not %d, on the way to %d", (unsigned long)g->goid, old, from,
+	       to);
 }
 
 /* For the owner of the G. The release pairs with the acquire of whoever takes it from a queue. */

@@ -90,5 +90,6 @@ bool take_p(struct p *p, struct m *m, u64 call, u64 ticket, i64 now_ns)
  */
 void take_give_up(struct m *m, i64 now_ns)
 {
-	__atomic_store_n(&m->take, (u64)now_ns << GRT_TAKE_SHIFT | GRT_TAKE_TAKEN, __ATOMIC_RELEASE);
+	__atomic_store_n(&m->take, (u64)now_ns << GRT_TAKE_SHIFT | GRT_TAKE_TAKEN,
+			 __ATOMIC_RELEASE);
 }

@@ -105,7 +105,8 @@ static inline void take_enter(struct m *m)
 	if (__builtin_expect(__atomic_load_n(&take_fenced, __ATOMIC_RELAXED), 0))
 		__atomic_exchange_n(&m->call, word | GRT_CALL_FENCED, __ATOMIC_SEQ_CST);
 	else
-		__atomic_store_n(&m->call, word, __ATOMIC_RELEASE); /* pairs with m_call in take_p */
+		__atomic_store_n(&m->call, word,
+				 __ATOMIC_RELEASE); /* pairs with m_call in take_p */
 }
 
 static inline bool take_leave(struct m *m)

@@ -35,10 +35,10 @@ static struct {
 	void (*loop)(struct m *);
 	sigset_t mask;
 	pthread_attr_t attr;
-	struct m *wanted;       /* S  Ms that locked threads want made, by schedlink */
+	struct m *wanted; /* S  Ms that locked threads want made, by schedlink */
 	struct note wanted_note;
-	bool is_signalled;      /* S */
-	bool has_template;      /* S */
+	bool is_signalled; /* S */
+	bool has_template; /* S */
 } thread;
 
 void thread_init(void (*loop)(struct m *))

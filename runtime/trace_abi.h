@@ -47,12 +47,14 @@ enum grt_kind {
 	/* Loss: args are the reason (enum grt_loss) and how many. */
 	GRT_K_LOST = 0x180,
 	/* Snapshot kinds: BEGIN, SCHED, P rows, then per thread M and perhaps CALL, END. */
-	GRT_K_SNAP_BEGIN = 0x200, /* sequence, level (0 memory + /proc, 1 BPF), target's start time */
+	GRT_K_SNAP_BEGIN =
+		0x200, /* sequence, level (0 memory + /proc, 1 BPF), target's start time */
 	GRT_K_SNAP_SCHED = 0x201, /* see grt_snap_sched_* below */
 	GRT_K_SNAP_P = 0x202,     /* p, status, m + 1 or 0, runq length, schedtick, reserved */
 	GRT_K_SNAP_M = 0x203,     /* see grt_snap_m_* below; one per thread, foreign ones too */
-	GRT_K_SNAP_CALL = 0x204,  /* kernel's view of the thread of the M row before: six arguments */
-	GRT_K_SNAP_G = 0x205,     /* g, status, wait reason, fd, since, m + 1 or 0 */
+	GRT_K_SNAP_CALL =
+		0x204,        /* kernel's view of the thread of the M row before: six arguments */
+	GRT_K_SNAP_G = 0x205, /* g, status, wait reason, fd, since, m + 1 or 0 */
 	GRT_K_SNAP_COUNT = 0x206, /* totals kept by the runtime: handoffs, retakes, slow exits,
 				     self (given up at once), threads made, threads gone */
 	GRT_K_SNAP_END = 0x207,   /* threads listed, Ms listed, rows torn, duration_ns */
@@ -113,11 +115,12 @@ enum grt_handoff_cause {
 	GRT_HANDOFF_EXIT = 4,
 };
 enum grt_handoff_outcome {
-	GRT_HANDOFF_WOKE = 1,     /* an idle M was woken for the work of this P */
-	GRT_HANDOFF_MADE = 2,     /* a thread was made for it */
-	GRT_HANDOFF_IDLED = 3,    /* nothing to do: the P is idle */
-	GRT_HANDOFF_SPINNING = 4, /* no work here, but nobody was looking for any: a spinning M got it */
-	GRT_HANDOFF_POLLER = 5,   /* last busy P and nobody polled the network */
+	GRT_HANDOFF_WOKE = 1,  /* an idle M was woken for the work of this P */
+	GRT_HANDOFF_MADE = 2,  /* a thread was made for it */
+	GRT_HANDOFF_IDLED = 3, /* nothing to do: the P is idle */
+	GRT_HANDOFF_SPINNING =
+		4, /* no work here, but nobody was looking for any: a spinning M got it */
+	GRT_HANDOFF_POLLER = 5, /* last busy P and nobody polled the network */
 };
 enum grt_netpoll_by {
 	GRT_POLL_IDLE_M = 1,
@@ -164,7 +167,7 @@ enum grt_p_status { GRT_P_IDLE = 0, GRT_P_RUNNING = 1 };
 #define GRT_TAKE_FREE 0ull
 #define GRT_TAKE_TAKEN 1ull
 #define GRT_TAKE_CLAIM 2ull
-#define GRT_TAKE_KIND(word) ((word) & 3ull)
+#define GRT_TAKE_KIND(word) ((word)&3ull)
 #define GRT_TAKE_SHIFT 2
 
 #endif

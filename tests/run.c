@@ -171,7 +171,10 @@ static void tell(const char *program, struct result *r)
 {
 	const char *name = strrchr(program, '/');
 
-	printf("%-4s %s%-28s %3d passed", r->tests.failed ? "FAIL" : r->tests.skipped ? "skip" : "ok",
+	printf("%-4s %s%-28s %3d passed",
+	       r->tests.failed    ? "FAIL"
+	       : r->tests.skipped ? "skip"
+				  : "ok",
 	       opt.label, name ? name + 1 : program, r->tests.passed);
 	if (r->tests.failed)
 		printf(", %d failed", r->tests.failed);
@@ -257,7 +260,8 @@ int main(int argc, char **argv)
 	char path[PATH_MAX];
 
 	if (first >= argc) {
-		fprintf(stderr, "usage: run [--repeat N] [--seconds S] [--label TEXT] PROGRAM...\n");
+		fprintf(stderr,
+			"usage: run [--repeat N] [--seconds S] [--label TEXT] PROGRAM...\n");
 		return 2;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -65,8 +65,8 @@ static void send_text(struct conn *c, const char *status, const char *text)
 {
 	char all[512];
 	int n = snprintf(all, sizeof(all), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n%s", status,
-			 strlen(text), http_should_keep_alive(&c->parser) ? "" : "Connection: close\r\n",
-			 text);
+			 strlen(text),
+			 http_should_keep_alive(&c->parser) ? "" : "Connection: close\r\n", text);
 
 	send_all(c, all, (size_t)n);
 }

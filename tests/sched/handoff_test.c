@@ -130,8 +130,7 @@ RUNTIME_TEST(threads_grow_past_gomaxprocs_and_the_books_agree, 2)
 	size_t taken, slow;
 	u64 made;
 
-	EXPECT_EQ(grt_sink_open(KIND(retake) | KIND(handoff) | KIND(exitsyscall_slow), 0),
-		  0);
+	EXPECT_EQ(grt_sink_open(KIND(retake) | KIND(handoff) | KIND(exitsyscall_slow), 0), 0);
 	for (int i = 0; i < BLOCKERS; i++) {
 		p[i] = blocking_pipe_new();
 		EXPECT_EQ(grt_go(reader, &p[i]), 0);
@@ -199,7 +198,8 @@ RUNTIME_TEST(without_a_p_the_g_is_queued, 1)
 	AWAIT(__atomic_load_n(&finished, __ATOMIC_SEQ_CST) == 1);
 
 	EXPECT_EQ(way_back(), GRT_EXIT_QUEUED);
-	EXPECT(collected_find(&got, GRT_K_exitsyscall_slow, 0)->arg[4] > 0, "it waited in the queue");
+	EXPECT(collected_find(&got, GRT_K_exitsyscall_slow, 0)->arg[4] > 0,
+	       "it waited in the queue");
 }
 
 RUNTIME_TEST(a_short_call_keeps_its_p, 1)

@@ -31,8 +31,8 @@ static void assert_ends_with_2_and_says(const char *words)
 {
 	assert_true(WIFEXITED(child.status));
 	if (WEXITSTATUS(child.status) != 2 || !strstr(child.output, words))
-		fail_msg("status 0x%x, said:\n%s\nexpected: %s", (unsigned)child.status, child.output,
-			 words);
+		fail_msg("status 0x%x, said:\n%s\nexpected: %s", (unsigned)child.status,
+			 child.output, words);
 }
 
 static int return_argument(void *arg)

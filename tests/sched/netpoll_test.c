@@ -217,6 +217,17 @@ RUNTIME_TEST(sysmon_wakes_a_reader_when_all_ps_compute, 1)
 	AWAIT(waiters() == 0);
 }
 
+/* Has the goroutine gone to sleep, at the word or in the queue? g_park must be collected. */
+static bool is_parked(const struct reader *r)
+{
+	collect(&got);
+	for (size_t i = 0; i < got.n; i++)
+		if (got.rec[i].kind == GRT_K_g_park &&
+		    got.rec[i].arg[0] == __atomic_load_n(&r->id, __ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
+
 RUNTIME_TEST(a_deadline_ends_a_wait_and_not_before, 2)
 {
 	int64_t now = grt_now();
@@ -224,9 +235,10 @@ RUNTIME_TEST(a_deadline_ends_a_wait_and_not_before, 2)
 	int fd[2];
 
 	/* given one at the word and two in the queue behind it, the last one due first */
+	EXPECT_EQ(grt_sink_open(KIND(g_park), 0), 0);
 	EXPECT_EQ(grt_pipe(fd), 0);
 	start(&r[0], fd[0], now + 60 * MS);
-	AWAIT(waiters() == 1);
+	AWAIT(is_parked(&r[0]));
 	start(&r[1], fd[0], 0);
 	start(&r[2], fd[0], now + 30 * MS);
 
@@ -281,17 +293,6 @@ RUNTIME_TEST(deadline_and_event_race_for_one_wake_up, 2)
 		AWAIT(waiters() == 0);
 	}
 	printf("%d of %d by event\n", events, rounds);
-}
-
-/* Has the goroutine gone to sleep, at the word or in the queue? g_park must be collected. */
-static bool is_parked(const struct reader *r)
-{
-	collect(&got);
-	for (size_t i = 0; i < got.n; i++)
-		if (got.rec[i].kind == GRT_K_g_park &&
-		    got.rec[i].arg[0] == __atomic_load_n(&r->id, __ATOMIC_SEQ_CST))
-			return true;
-	return false;
 }
 
 static void fill_pipe(int fd)

@@ -33,19 +33,19 @@ struct child {
 	char output[CHILD_OUTPUT];
 };
 
-#define EXPECT(cond, ...)                                                               \
-	do {                                                                            \
-		if (!(cond)) {                                                          \
+#define EXPECT(cond, ...)                                                                   \
+	do {                                                                                \
+		if (!(cond)) {                                                              \
 			fprintf(stderr, "%s:%d: expected %s: ", __FILE__, __LINE__, #cond); \
-			fprintf(stderr, __VA_ARGS__);                                   \
-			fputc('\n', stderr);                                            \
-			_exit(1);                                                       \
-		}                                                                       \
+			fprintf(stderr, __VA_ARGS__);                                       \
+			fputc('\n', stderr);                                                \
+			_exit(1);                                                           \
+		}                                                                           \
 	} while (0)
-#define EXPECT_EQ(got, want)                                                            \
-	do {                                                                            \
-		long long got_ = (long long)(got), want_ = (long long)(want);           \
-		EXPECT(got_ == want_, "%s is %lld, expected %lld", #got, got_, want_);   \
+#define EXPECT_EQ(got, want)                                                           \
+	do {                                                                           \
+		long long got_ = (long long)(got), want_ = (long long)(want);          \
+		EXPECT(got_ == want_, "%s is %lld, expected %lld", #got, got_, want_); \
 	} while (0)
 
 static inline void child_drain(int fd, struct child *ret)
@@ -99,25 +99,25 @@ static inline void child_must_pass(void (*body)(void))
 }
 
 /* RUNTIME_TEST(name, procs): the block is the main goroutine on `procs` Ps. */
-#define RUNTIME_TEST(name, nprocs)                                              \
-	static void name##_body(void);                                          \
-	static int name##_main(void *arg)                                       \
-	{                                                                       \
-		(void)arg;                                                      \
-		name##_body();                                                  \
-		return 0;                                                       \
-	}                                                                       \
-	static void name##_child(void)                                          \
-	{                                                                       \
+#define RUNTIME_TEST(name, nprocs)                                               \
+	static void name##_body(void);                                           \
+	static int name##_main(void *arg)                                        \
+	{                                                                        \
+		(void)arg;                                                       \
+		name##_body();                                                   \
+		return 0;                                                        \
+	}                                                                        \
+	static void name##_child(void)                                           \
+	{                                                                        \
 		struct grt_options o = { .size = sizeof(o), .procs = (nprocs) }; \
-                                                                                \
-		EXPECT_EQ(grt_run_opts(&o, name##_main, NULL), 0);              \
-	}                                                                       \
-	static void name(void **state)                                          \
-	{                                                                       \
-		(void)state;                                                    \
-		child_must_pass(name##_child);                                  \
-	}                                                                       \
+                                                                                 \
+		EXPECT_EQ(grt_run_opts(&o, name##_main, NULL), 0);               \
+	}                                                                        \
+	static void name(void **state)                                           \
+	{                                                                        \
+		(void)state;                                                     \
+		child_must_pass(name##_child);                                   \
+	}                                                                        \
 	static void name##_body(void)
 
 /* Records of the sink, by kind. */
@@ -144,7 +144,8 @@ static inline size_t collected_count(const struct collected *c, unsigned kind)
 }
 
 /* The k-th record of a kind, counted from 0; NULL if there are fewer. */
-static inline const struct grt_rec *collected_find(const struct collected *c, unsigned kind, size_t k)
+static inline const struct grt_rec *collected_find(const struct collected *c, unsigned kind,
+						   size_t k)
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (c->rec[i].kind == kind && k-- == 0)
@@ -168,15 +169,15 @@ static inline void await_failed(void)
 }
 
 /* Wait for an event of another goroutine: yields until cond holds, ends the child after 20 s. */
-#define AWAIT(cond)                                                               \
-	do {                                                                      \
-		int64_t until_ = grt_now() + 20000000000ll;                       \
-		while (!(cond)) {                                                 \
-			if (grt_now() >= until_)                                  \
-				await_failed();                                   \
-			EXPECT(grt_now() < until_, "still not so after 20 s");    \
-			grt_yield();                                              \
-		}                                                                 \
+#define AWAIT(cond)                                                            \
+	do {                                                                   \
+		int64_t until_ = grt_now() + 20000000000ll;                    \
+		while (!(cond)) {                                              \
+			if (grt_now() >= until_)                               \
+				await_failed();                                \
+			EXPECT(grt_now() < until_, "still not so after 20 s"); \
+			grt_yield();                                           \
+		}                                                              \
 	} while (0)
 
 /* A pipe whose read end blocks the thread that reads it. */

@@ -132,7 +132,8 @@ static void test_i17_stop_and_run_agree(void **state)
 		for (u32 i = 0; i < TIMERS; i++)
 			stopped[i] += timer_stop(&timers[i]);
 		for (u32 i = 0; i < TIMERS; i++)
-			while (__atomic_load_n(&fired[i], __ATOMIC_RELAXED) + stopped[i] < (u32)round)
+			while (__atomic_load_n(&fired[i], __ATOMIC_RELAXED) + stopped[i] <
+			       (u32)round)
 				;
 	}
 	__atomic_store_n(&is_over, 1, __ATOMIC_RELEASE);
@@ -145,10 +146,10 @@ static void test_i17_stop_and_run_agree(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_timers_fire_in_order_and_not_early, given_a_heap,
-						free_the_heap),
-		cmocka_unit_test_setup_teardown(test_start_tells_when_it_is_the_earliest, given_a_heap,
-						free_the_heap),
+		cmocka_unit_test_setup_teardown(test_timers_fire_in_order_and_not_early,
+						given_a_heap, free_the_heap),
+		cmocka_unit_test_setup_teardown(test_start_tells_when_it_is_the_earliest,
+						given_a_heap, free_the_heap),
 		cmocka_unit_test_setup_teardown(test_a_stopped_timer_does_not_fire, given_a_heap,
 						free_the_heap),
 		cmocka_unit_test_setup_teardown(test_i17_stop_and_run_agree, given_a_heap,

@@ -125,7 +125,8 @@ static int attach_perf(struct events *e, const struct events_opts *o)
 			continue;
 		link = bpf_program__attach_uprobe_opts(e->skel->progs.on_probe,
 						       t->is_leader_gone ? -1 : t->pid,
-						       t->module.open_path, t->site[i].file_off, &opts);
+						       t->module.open_path, t->site[i].file_off,
+						       &opts);
 		if (!link)
 			return -errno;
 		e->perf[e->nperf++] = link;

@@ -27,7 +27,8 @@ struct events_opts {
  * events. Probes or sched_switch may be refused while the rest works: events_armed and
  * events_has_switches tell.
  */
-struct events *events_open(const struct events_opts *o, int *ret_level, char *why, size_t why_bytes);
+struct events *events_open(const struct events_opts *o, int *ret_level, char *why,
+			   size_t why_bytes);
 /* Tell BPF which M a thread is, for threads older than the attach. */
 void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr);
 /* Hand on what has arrived. Returns how many records. */

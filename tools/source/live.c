@@ -192,7 +192,8 @@ static void open_iter(struct live *l)
 		l->status.level = 1;
 	else
 		snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher),
-			 "task iterator: %s; needs root, or CAP_BPF and CAP_PERFMON", strerror(-rc));
+			 "task iterator: %s; needs root, or CAP_BPF and CAP_PERFMON",
+			 strerror(-rc));
 	l->status.has_iterator = l->iter != NULL;
 }
 
@@ -220,7 +221,8 @@ static void open_events(struct live *l)
 	l->status.wanted = events_wanted(l->events);
 	target_read_armed(l->target, &armed);
 	for (int i = 0; i < l->target->nsites; i++)
-		l->status.armed += (o.kinds >> l->target->site[i].desc->kind & 1) && (armed >> i & 1);
+		l->status.armed += (o.kinds >> l->target->site[i].desc->kind & 1) &&
+				   (armed >> i & 1);
 	l->status.has_switches = events_has_switches(l->events);
 }
 
@@ -242,7 +244,8 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		rc = snapshot_open(&l->snapshot, t, l->iter);
 	}
 	if (rc < 0) {
-		*ret_code = diag_error(EXIT_SYSTEM, "cannot watch pid %d: %s", t->pid, strerror(-rc));
+		*ret_code =
+			diag_error(EXIT_SYSTEM, "cannot watch pid %d: %s", t->pid, strerror(-rc));
 		if (l)
 			live_close(&l->base);
 		return NULL;

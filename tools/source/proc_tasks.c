@@ -73,8 +73,8 @@ static void read_syscall(int dir, const char *tid, struct thread_row *t)
 	t->ip = a[7];
 }
 
-static void read_sleep(int dir, const char *tid, struct thread_row *t, const struct sched_clock *clock,
-		       uint32_t cpu)
+static void read_sleep(int dir, const char *tid, struct thread_row *t,
+		       const struct sched_clock *clock, uint32_t cpu)
 {
 	unsigned long long ms, fraction;
 	char buf[4096], *at;
@@ -149,7 +149,8 @@ bool threads_read_one(const struct target *target, const struct sched_clock *clo
 	return is_there;
 }
 
-int threads_read_proc(const struct target *target, struct sched_clock *clock, struct thread_list *ret)
+int threads_read_proc(const struct target *target, struct sched_clock *clock,
+		      struct thread_list *ret)
 {
 	char path[64];
 	int rc = 0;

@@ -32,6 +32,7 @@ int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
 void snapshot_close(struct snapshot *s);
 
 /* The pure part: one thread's row from both views; m NULL: the runtime does not own it. */
-void snapshot_row(struct grt_rec *ret, const struct m_view *m, const struct thread_row *t, bool is_torn);
+void snapshot_row(struct grt_rec *ret, const struct m_view *m, const struct thread_row *t,
+		  bool is_torn);
 
 #endif

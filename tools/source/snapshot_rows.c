@@ -31,7 +31,8 @@ static uint64_t since_ns(enum grt_mstate state, const struct m_view *m, const st
 
 	switch (state) {
 	case GRT_MS_blocked:
-		if (t->asleep_since_ns && (t->asleep_since_ns <= taken + SLEEP_LAG_NS || taken == 0))
+		if (t->asleep_since_ns &&
+		    (t->asleep_since_ns <= taken + SLEEP_LAG_NS || taken == 0))
 			return taken && taken < t->asleep_since_ns ? taken : t->asleep_since_ns;
 		*attr |= GRT_MA_SINCE_AT_LEAST;
 		return taken;
@@ -71,7 +72,8 @@ static bool has_arguments(int64_t nr, const struct thread_row *t)
 	return nr == GRT_NR_FOREIGN ? thread_is_asleep(t) && t->nr >= 0 : nr >= 0 && nr == t->nr;
 }
 
-void snapshot_row(struct grt_rec *ret, const struct m_view *m, const struct thread_row *t, bool is_torn)
+void snapshot_row(struct grt_rec *ret, const struct m_view *m, const struct thread_row *t,
+		  bool is_torn)
 {
 	struct mstate_in in = { 0 };
 	enum grt_mstate state;
@@ -123,16 +125,15 @@ static void emit_sched(const struct snapshot *s, const struct out *o)
 	uint64_t alive = tables_sched(t, &l->sched_g_made_ext), local = 0;
 
 	for (uint32_t i = 0; i < t->p.n; i++) {
-		uint32_t len = (uint32_t)(tables_p(t, i, &l->p_runqtail) -
-					  tables_p(t, i, &l->p_runqhead));
+		uint32_t len =
+			(uint32_t)(tables_p(t, i, &l->p_runqtail) - tables_p(t, i, &l->p_runqhead));
 
 		alive += tables_p(t, i, &l->p_g_made) - tables_p(t, i, &l->p_g_ended);
 		local += len + (tables_p(t, i, &l->p_runnext) != 0);
 	}
-	put(o, GRT_K_SNAP_SCHED,
-	    t->p.n | tables_sched(t, &l->sched_npidle) << 32,
-	    tables_sched(t, &l->sched_runqsize) | tables_sched(t, &l->sched_nmspinning) << 32, alive,
-	    tables_sched(t, &l->sched_netpoll_waiters), local,
+	put(o, GRT_K_SNAP_SCHED, t->p.n | tables_sched(t, &l->sched_npidle) << 32,
+	    tables_sched(t, &l->sched_runqsize) | tables_sched(t, &l->sched_nmspinning) << 32,
+	    alive, tables_sched(t, &l->sched_netpoll_waiters), local,
 	    (tables_sched(t, &l->sched_mnext) - tables_sched(t, &l->sched_nmfreed)) |
 		    tables_sched(t, &l->sched_nmidle) << 32);
 	put(o, GRT_K_SNAP_COUNT, tables_sched(t, &l->sched_count_handoff),
@@ -203,8 +204,8 @@ static int *match(const struct snapshot *s)
 	for (size_t i = 0; i < s->threads.n; i++) {
 		if (m_of[i] >= 0)
 			continue;
-		while (unnamed < t->m.n && (t->view[unnamed].tid != 0 ||
-					    t->view[unnamed].status == GRT_M_DEAD))
+		while (unnamed < t->m.n &&
+		       (t->view[unnamed].tid != 0 || t->view[unnamed].status == GRT_M_DEAD))
 			unnamed++;
 		if (unnamed < t->m.n)
 			m_of[i] = (int)unnamed++;

@@ -15,18 +15,18 @@
 typedef void (*source_emit_fn)(void *arg, const struct grt_rec *rec);
 
 struct source_opts {
-	bool sample_only;    /* level 0: memory and /proc, no BPF */
-	uint64_t kinds;      /* probe kinds to arm, bit k = kind k; 0: none */
-	bool want_switches;  /* sched_switch: asleep-since for hand-off latency */
+	bool sample_only;     /* level 0: memory and /proc, no BPF */
+	uint64_t kinds;       /* probe kinds to arm, bit k = kind k; 0: none */
+	bool want_switches;   /* sched_switch: asleep-since for hand-off latency */
 	bool want_goroutines; /* SNAP_G rows */
 };
 
 struct source_status {
-	int level;             /* 0 same user, 1 BPF + uprobe_multi, 2 perf uprobes */
-	int armed, wanted;     /* probes */
+	int level;         /* 0 same user, 1 BPF + uprobe_multi, 2 perf uprobes */
+	int armed, wanted; /* probes */
 	bool has_iterator, has_switches;
 	char why_not_higher[256]; /* empty at the top; else what is missing and what would raise it */
-	uint64_t lost[8];      /* by enum grt_loss */
+	uint64_t lost[8];         /* by enum grt_loss */
 	uint64_t probe_hits, bpf_run_ns; /* what the target paid so far */
 	uint64_t attach_ns, snapshot_ns; /* last */
 };

@@ -22,8 +22,8 @@ struct m_view {
 	uint64_t id, call, take, p_addr, g_addr, call_arg, status_since_ns;
 	int64_t nr;
 	uint32_t tid, status;
-	int p;          /* index in allp, -1: none */
-	uint64_t g;     /* id, 0: none */
+	int p;      /* index in allp, -1: none */
+	uint64_t g; /* id, 0: none */
 };
 
 struct tables {

@@ -14,11 +14,11 @@
 #include "sched_clock.h"
 
 struct thread_row {
-	uint32_t tid;      /* as we know it */
-	uint32_t ns_tid;   /* as the thread knows it */
-	uint32_t init_tid; /* as the kernel knows it; 0: not known */
-	char state;        /* R S D T t Z X I P */
-	bool is_on_cpu;    /* false where it is not known */
+	uint32_t tid;             /* as we know it */
+	uint32_t ns_tid;          /* as the thread knows it */
+	uint32_t init_tid;        /* as the kernel knows it; 0: not known */
+	char state;               /* R S D T t Z X I P */
+	bool is_on_cpu;           /* false where it is not known */
 	uint64_t asleep_since_ns; /* CLOCK_MONOTONIC; 0: awake, or not known */
 	int64_t nr;               /* system call, -1: none, or not known */
 	uint64_t args[6];
@@ -42,7 +42,8 @@ bool thread_is_asleep(const struct thread_row *t); /* asleep or stopped, not mer
 int threads_read_proc(const struct target *t, struct sched_clock *clock, struct thread_list *ret);
 
 /* One thread, by our tid, in place: for a second look at a few. False: it is gone. */
-bool threads_read_one(const struct target *t, const struct sched_clock *clock, struct thread_row *row);
+bool threads_read_one(const struct target *t, const struct sched_clock *clock,
+		      struct thread_row *row);
 
 /* The iterator. NULL and -errno in *ret_error where it may not be used. */
 struct threads_iter;

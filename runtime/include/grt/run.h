@@ -15,11 +15,11 @@ GRT_BEGIN
  */
 struct grt_options {
 	size_t size;
-	unsigned procs;          /* GOMAXPROCS; 0: environment, else CPUs allowed by affinity and
+	unsigned procs;         /* GOMAXPROCS; 0: environment, else CPUs allowed by affinity and
 				    cgroup quota */
-	unsigned max_threads;    /* limit of threads, runtime's own included; 0: 10,000 */
-	size_t stack_bytes;      /* usable stack of a goroutine; 0: 64 KiB */
-	int64_t idle_thread_ns;  /* idle threads beyond GOMAXPROCS + 4 leave after this; 0: 5 s,
+	unsigned max_threads;   /* limit of threads, runtime's own included; 0: 10,000 */
+	size_t stack_bytes;     /* usable stack of a goroutine; 0: 64 KiB */
+	int64_t idle_thread_ns; /* idle threads beyond GOMAXPROCS + 4 leave after this; 0: 5 s,
 				    -1: never */
 };
 

@@ -19,7 +19,10 @@ typedef struct grt_waitgroup {
 	struct grt_waitlist waiters;
 	uint64_t reserved[2];
 } grt_waitgroup;
-#define GRT_WAITGROUP_INIT { 0 }
+#define GRT_WAITGROUP_INIT \
+	{                  \
+		0          \
+	}
 
 /* Add n (may be negative). A count below zero ends the process, as in Go. Any thread. */
 GRT_API void grt_waitgroup_add(grt_waitgroup *wg, int n);
@@ -34,7 +37,10 @@ typedef struct grt_mutex {
 	struct grt_waitlist waiters;
 	uint64_t reserved[2];
 } grt_mutex;
-#define GRT_MUTEX_INIT { 0 }
+#define GRT_MUTEX_INIT \
+	{              \
+		0      \
+	}
 
 /* 0, or -EPERM off a goroutine if it would have to wait. Parks the G. FIFO, handed over. */
 GRT_API int grt_mutex_lock(grt_mutex *mu);

@@ -1,1 +1,173 @@
-../../trace_abi.h
+/* SPDX-License-Identifier: MIT */
+/*
+ * trace_abi.h - the one record that feeds every consumer, and the numbers in it.
+ *
+ * The in-process sink, the BPF programs, the snapshot reader and recorded files all produce
+ * struct grt_rec; the model of gotrace and the assertion library consume nothing else. The same
+ * header compiles for both sides of BPF. Fixed widths only; sizes are asserted; numbers are never
+ * reused. Whoever changes the meaning of a number raises GRT_TRACE_VERSION.
+ *
+ * Time is CLOCK_MONOTONIC in ns. "tid" is the thread id as the *producer* knows it: the sink writes
+ * the id in the process's innermost pid namespace, BPF and snapshots the one in the observer's.
+ */
+#ifndef GRT_TRACE_ABI_H
+#define GRT_TRACE_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define GRT_TRACE_VERSION 1
+#define GRT_REC_ARGS 6
+
+struct grt_rec {
+	__u64 time_ns;
+	__u32 tid;
+	__u16 kind;  /* enum grt_kind */
+	__u16 flags; /* GRT_RF_* */
+	__u64 arg[GRT_REC_ARGS];
+};
+_Static_assert(sizeof(struct grt_rec) == 64, "grt_rec is an ABI");
+
+/* Record flags. */
+#define GRT_RF_RETRIED 0x0001 /* snapshot row: moved while it was read, and was read again */
+#define GRT_RF_TORN 0x0002    /* snapshot row: still moving after the last retry: treat as on-CPU */
+
+enum grt_kind {
+	GRT_K_NONE = 0,
+#define PROBE(nr, name, temp, n, args, doc) GRT_K_##name = (nr),
+#include "probes.def"
+#undef PROBE
+	/* Kernel kinds. */
+	GRT_K_SWITCH_OUT = 0x100,  /* off the CPU, asleep, in a call: m, call word, nr, first arg */
+	GRT_K_THREAD_BORN = 0x101, /* new tid, start_time_ns */
+	GRT_K_THREAD_GONE = 0x102, /* tid */
+	GRT_K_EXEC = 0x103,        /* the process replaced its image */
+	GRT_K_PROCESS_GONE = 0x104,
+	/* Loss: args are the reason (enum grt_loss) and how many. */
+	GRT_K_LOST = 0x180,
+	/* Snapshot kinds: BEGIN, SCHED, P rows, then per thread M and perhaps CALL, END. */
+	GRT_K_SNAP_BEGIN =
+		0x200, /* sequence, level (0 memory + /proc, 1 BPF), target's start time */
+	GRT_K_SNAP_SCHED = 0x201, /* see grt_snap_sched_* below */
+	GRT_K_SNAP_P = 0x202,     /* p, status, m + 1 or 0, runq length, schedtick, reserved */
+	GRT_K_SNAP_M = 0x203,     /* see grt_snap_m_* below; one per thread, foreign ones too */
+	GRT_K_SNAP_CALL =
+		0x204,        /* kernel's view of the thread of the M row before: six arguments */
+	GRT_K_SNAP_G = 0x205, /* g, status, wait reason, fd, since, m + 1 or 0 */
+	GRT_K_SNAP_COUNT = 0x206, /* totals kept by the runtime: handoffs, retakes, slow exits,
+				     self (given up at once), threads made, threads gone */
+	GRT_K_SNAP_END = 0x207,   /* threads listed, Ms listed, rows torn, duration_ns */
+};
+
+/*
+ * SNAP_SCHED: arg0 gomaxprocs | idle Ps << 32, arg1 global run queue | spinning Ms << 32,
+ * arg2 goroutines alive, arg3 Gs parked in netpoll, arg4 sum of local run queues (runnext counted),
+ * arg5 Ms by the runtime's books | idle Ms << 32.
+ *
+ * SNAP_M: arg0 m id + 1 (0: no M) | p id + 1 (0: none) << 32, arg1 g id or 0,
+ * arg2 state (enum grt_mstate) | kernel state letter << 8 | attributes << 16 | (__u32) call nr << 32,
+ * arg3 since_ns: when the state began (0: not known),
+ * arg4 asleep_since_ns: when the thread last left the CPU (0: it is on the CPU, or not known),
+ * arg5 call's first argument as the runtime noted it, or the foreign function.
+ */
+#define GRT_NR_FOREIGN (-1) /* call nr of a foreign C function */
+#define GRT_NR_NONE (-2)    /* no call, or not known */
+
+#define GRT_MA_WAITING 0x0001        /* runnable, but off the CPU */
+#define GRT_MA_SINCE_AT_LEAST 0x0002 /* since_ns is an upper bound: "at least" */
+#define GRT_MA_KERNEL_NR 0x0004      /* call nr is the kernel's */
+#define GRT_MA_HAS_CALL 0x0008       /* a SNAP_CALL row follows */
+#define GRT_MA_LEADER 0x0010         /* the thread whose tid is the pid */
+
+enum grt_loss {
+	GRT_LOSS_RING = 1,    /* no room in the ring or buffer */
+	GRT_LOSS_MEMORY = 2,  /* a read of the target's memory failed */
+	GRT_LOSS_MAP = 3,     /* a BPF map was full */
+	GRT_LOSS_CUT = 4,     /* a recorded file ends early or is damaged */
+	GRT_LOSS_REORDER = 5, /* came later than the ordering window */
+};
+
+/* Values of probe arguments. */
+enum grt_m_new_cause {
+	GRT_MNEW_HANDOFF = 1,
+	GRT_MNEW_WAKEP = 2,
+	GRT_MNEW_TEMPLATE = 3, /* the template thread itself */
+	GRT_MNEW_LOCK = 4,     /* a locked G's M needed a successor */
+	GRT_MNEW_START = 5,    /* first M of the process */
+};
+enum grt_exit_how {
+	GRT_EXIT_KEPT = 1,
+	GRT_EXIT_OLD_P = 2,
+	GRT_EXIT_IDLE_P = 3,
+	GRT_EXIT_QUEUED = 4,
+};
+enum grt_retake_by {
+	GRT_BY_SYSMON = 1,
+	GRT_BY_KERNEL = 2,
+	GRT_BY_EXIT_STEAL = 3,
+	GRT_BY_PROCS = 4,
+};
+enum grt_handoff_cause {
+	GRT_HANDOFF_RETAKE = 1,
+	GRT_HANDOFF_SELF = 2,
+	GRT_HANDOFF_LOCKED = 3,
+	GRT_HANDOFF_EXIT = 4,
+};
+enum grt_handoff_outcome {
+	GRT_HANDOFF_WOKE = 1,  /* an idle M was woken for the work of this P */
+	GRT_HANDOFF_MADE = 2,  /* a thread was made for it */
+	GRT_HANDOFF_IDLED = 3, /* nothing to do: the P is idle */
+	GRT_HANDOFF_SPINNING =
+		4, /* no work here, but nobody was looking for any: a spinning M got it */
+	GRT_HANDOFF_POLLER = 5, /* last busy P and nobody polled the network */
+};
+enum grt_netpoll_by {
+	GRT_POLL_IDLE_M = 1,
+	GRT_POLL_SCHEDULER = 2,
+	GRT_POLL_SYSMON = 3,
+};
+enum grt_poll_mode { GRT_MODE_READ = 1, GRT_MODE_WRITE = 2 };
+#define GRT_NO_ID (~0ull) /* "no M", "no P" in a probe argument */
+
+/*
+ * What an M stores about itself at each cold transition, for outside readers (m.status).
+ * Running includes scheduling without spinning.
+ */
+enum grt_m_status {
+	GRT_M_DEAD = 0, /* slot is free: no thread */
+	GRT_M_STARTING = 1,
+	GRT_M_RUNNING = 2,
+	GRT_M_SPINNING = 3,
+	GRT_M_POLLING = 4,
+	GRT_M_IDLE = 5,
+	GRT_M_LOCKED = 6,
+	GRT_M_SYSTEM = 7,
+};
+
+/* Go's numbers, as scheddetail prints them. */
+enum grt_g_status {
+	GRT_G_IDLE = 0,
+	GRT_G_RUNNABLE = 1,
+	GRT_G_RUNNING = 2,
+	GRT_G_SYSCALL = 3, /* never stored by libgrt: derived from its M's call word */
+	GRT_G_WAITING = 4,
+	GRT_G_DEAD = 6,
+};
+enum grt_p_status { GRT_P_IDLE = 0, GRT_P_RUNNING = 1 };
+
+/*
+ * m.call: tick << 2 | IN | FENCED, stored by its M only. The same word read twice with IN set
+ * means: the same call, and what was read in between belongs to it.
+ * m.take: 0, or a claim (ticket << 2 | CLAIM), or time_ns << 2 | TAKEN; see take.h.
+ */
+#define GRT_CALL_IN 1ull
+#define GRT_CALL_FENCED 2ull
+#define GRT_CALL_TICK_SHIFT 2
+#define GRT_TAKE_FREE 0ull
+#define GRT_TAKE_TAKEN 1ull
+#define GRT_TAKE_CLAIM 2ull
+#define GRT_TAKE_KIND(word) ((word)&3ull)
+#define GRT_TAKE_SHIFT 2
+
+#endif
