@@ -102,6 +102,7 @@ context_call_on:				/* (const struct context *on, long (*fn)(void *), void *arg)
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register %rbp		/* holds on whichever stack rsp is */
 	movq	(%rdi), %rsp
+	testb	%al, (%rsp)			/* Valgrind joins steps without an access in between */
 	subq	$128, %rsp			/* the red zone of whoever was suspended there */
 	andq	$-16, %rsp
 	movq	%rdx, %rdi
