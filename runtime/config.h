@@ -22,6 +22,7 @@
 #define SYSMON_DEEP_NS \
 	60000000000ll /* all Ps idle: sleeps until woken, and looks around once a minute */
 #define SYSMON_REAP_NS 1000000000ll /* how often it looks for idle Ms to let go */
+#define LOST_WORK_NS 5000000000ll   /* debug builds: work beside an idle P for so long is lost */
 #define SLICE_NS 10000000           /* a G that runs longer is asked to yield */
 #define NETPOLL_STALE_NS 10000000   /* sysmon polls the network when nobody has for so long */
 

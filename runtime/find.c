@@ -311,6 +311,19 @@ static bool after_poll(struct m *m, struct gqueue *list, i32 delta, bool was_spi
 	return true;
 }
 
+/* How many Ms wait in the netpoller; counted in debug builds only. */
+static void pollers_add(i32 n)
+{
+#ifdef GRT_DEBUG
+	static i32 pollers;
+	i32 now = __atomic_add_fetch(&pollers, n, __ATOMIC_SEQ_CST);
+
+	INVARIANT(14, now >= 0 && now <= 1, "%d Ms wait in the netpoller", now);
+#else
+	(void)n;
+#endif
+}
+
 /* Be the one M that waits for the network and the earliest timer. True: the M has a P. */
 static bool poll_idle(struct m *m, bool was_spinning, struct found *ret)
 {
@@ -335,7 +348,9 @@ static bool poll_idle(struct m *m, bool was_spinning, struct found *ret)
 		delay = delay < 0 ? 0 : delay;
 	}
 	m_status_set(m, GRT_M_POLLING);
+	pollers_add(+1);
 	delta = find_poll(delay, &list, GRT_POLL_IDLE_M);
+	pollers_add(-1);
 	__atomic_store_n(&sched.poll_until, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&sched.lastpoll, clock_ns(), __ATOMIC_SEQ_CST);
 	return after_poll(m, &list, delta, was_spinning, ret);

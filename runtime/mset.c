@@ -60,6 +60,7 @@ static void midle_remove(struct m *m)
 	*(m->schedprev ? &m->schedprev->schedlink : &sched.midle) = m->schedlink;
 	*(m->schedlink ? &m->schedlink->schedprev : &sched.midle_tail) = m->schedprev;
 	m->schedlink = m->schedprev = NULL;
+	INVARIANT(19, sched.nmidle > 0, "an idle M that was not counted");
 	sched.nmidle--;
 }
 
@@ -211,8 +212,11 @@ void m_end(struct m *m)
 
 void m_spin_start(struct m *m)
 {
+	u32 spinning = __atomic_add_fetch(&sched.nmspinning, 1, __ATOMIC_SEQ_CST);
+
+	INVARIANT(5, spinning <= sched.gomaxprocs, "%u Ms spin for %u Ps", spinning,
+		  sched.gomaxprocs);
 	m->spinning = true;
-	__atomic_add_fetch(&sched.nmspinning, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&sched.needspinning, 0, __ATOMIC_SEQ_CST);
 	m_status_set(m, GRT_M_SPINNING);
 }

@@ -62,6 +62,12 @@ static struct g *execute(struct m *m, struct g *g, bool inherit)
 
 	INVARIANT(1, p != NULL && p->m == m, "M%lu runs G%lu without a P", (unsigned long)m->id,
 		  (unsigned long)g->goid);
+	INVARIANT(2, m->take == GRT_TAKE_FREE || GRT_TAKE_KIND(m->take) == GRT_TAKE_CLAIM,
+		  "M%lu runs G%lu on a P that was taken", (unsigned long)m->id,
+		  (unsigned long)g->goid);
+	INVARIANT(18, g->lockedm ? g->lockedm == m && m->lockedg == g : !m->lockedg,
+		  "G%lu on M%lu: one of them is locked to another", (unsigned long)g->goid,
+		  (unsigned long)m->id);
 	g_runs(m, g);
 	if (!inherit)
 		__atomic_store_n(&p->schedtick, p->schedtick + 1, __ATOMIC_RELAXED);

@@ -14,6 +14,7 @@
 
 #include <sys/prctl.h>
 
+#include "fatal.h"
 #include "find.h"
 #include "handoff.h"
 #include "lock.h"
@@ -105,6 +106,29 @@ static void timers_stale(i64 now_ns)
 		m_start(NULL, false, GRT_NO_ID, GRT_MNEW_WAKEP);
 }
 
+/*
+ * I6, seen from outside: a runnable G on the global queue, an idle P, and nobody who spins. On a loaded
+ * machine the M that was woken for it may wait for a CPU: only if it lasts is a wake-up lost.
+ */
+static void check_work_conserved(i64 now_ns)
+{
+#ifdef GRT_DEBUG
+	static i64 since_ns;
+	bool is_idle_beside_work = __atomic_load_n(&sched.runq.size, __ATOMIC_RELAXED) != 0 &&
+				   sched_npidle() != 0 && sched_nmspinning() == 0;
+
+	if (!is_idle_beside_work)
+		since_ns = 0;
+	else if (since_ns == 0)
+		since_ns = now_ns;
+	INVARIANT(6, since_ns == 0 || now_ns - since_ns < LOST_WORK_NS,
+		  "%u runnable Gs and %u idle Ps for %ld ms", sched.runq.size, sched_npidle(),
+		  (long)((now_ns - since_ns) / 1000000));
+#else
+	(void)now_ns;
+#endif
+}
+
 static void sleep_until_signalled(i64 ns)
 {
 	note_sleep_for(&sched.sysmon_note, ns);
@@ -163,6 +187,7 @@ void sysmon_run(void)
 		}
 		poll_stale(now);
 		timers_stale(now);
+		check_work_conserved(now);
 		idle = sysmon_retake(now) > 0 ? 0 : idle + 1;
 		if (reaped_ns + SYSMON_REAP_NS < now) {
 			reaped_ns = now;
