@@ -24,8 +24,8 @@ build() {
 	exit 0
 }
 
-# One Debian archive that apt already uses, and its key.
-apt_line() {
+# The archive that apt already uses.
+mirror_of_apt() {
 	apt-get indextargets --format '$(REPO_URI) $(COMPONENT)' 'Created-By: Packages' \
 		'Label: Debian' 2>/dev/null | awk '$2 == "main" { print $1; exit }'
 }
@@ -52,8 +52,9 @@ prog=$(cd "$(dirname "$3")" && pwd)/$(basename "$3")
 [ -x "$dir/usr/lib/go-1.27/bin/go" ] && [ -d "$dir/usr/share/go-1.27/src" ] && build "$dir" "$src" "$prog"
 command -v apt-get >/dev/null || skip 'no apt on this machine'
 [ "$(dpkg --print-architecture)" = amd64 ] || skip 'not amd64'
-mirror=$(apt_line)
-[ -n "$mirror" ] || skip 'apt has no Debian mirror, or has not been updated'
+mirror=$(mirror_of_apt)
+[ -n "$mirror" ] || { apt-get -qq update >"$LOG" 2>&1; mirror=$(mirror_of_apt); }
+[ -n "$mirror" ] || skip 'apt knows no Debian mirror'
 for suite in $SUITES; do
 	fetch "$dir" "$suite" "$mirror" || continue
 	for deb in "$dir"/apt/*.deb; do

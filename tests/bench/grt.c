@@ -18,14 +18,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SWITCHES    1000000
+#define SWITCHES 1000000
 #define SPAWN_BATCH 100
-#define SPAWNS      300000
-#define CHUNKS      41    /* of calls; odd, for the median */
+#define SPAWNS 300000
+#define CHUNKS 41 /* of calls; odd, for the median */
 #define CHUNK_CALLS 20000
-#define HANDOFFS    2000
-#define SOLO_NS     300000000ll /* how long a computing goroutine is watched */
-#define SETTLE_NS   100000000ll /* for the last blockers to enter the kernel */
+#define HANDOFFS 2000
+#define SOLO_NS 300000000ll   /* how long a computing goroutine is watched */
+#define SETTLE_NS 100000000ll /* for the last blockers to enter the kernel */
 #define THREADS_MAX 20000u
 
 static long n_arg;
@@ -143,12 +143,12 @@ static long nothing(void *arg)
 }
 
 /* Nanoseconds of each of CHUNK_CALLS calls. */
-#define TIMED(call)                                                                                \
-	({                                                                                         \
-		int64_t begin_ns = grt_now();                                                      \
-		for (int k = 0; k < CHUNK_CALLS; k++)                                              \
-			call;                                                                      \
-		(double)(grt_now() - begin_ns) / CHUNK_CALLS;                                      \
+#define TIMED(call)                                           \
+	({                                                    \
+		int64_t begin_ns = grt_now();                 \
+		for (int k = 0; k < CHUNK_CALLS; k++)         \
+			call;                                 \
+		(double)(grt_now() - begin_ns) / CHUNK_CALLS; \
 	})
 
 /*
@@ -362,8 +362,9 @@ static const struct {
 	unsigned procs;
 	int (*fn)(void *arg);
 } benches[] = {
-	{ "switch", 1, bench_switch },   { "spawn", 1, bench_spawn },   { "calls", 1, bench_calls },
-	{ "handoff", 1, bench_handoff }, { "blocked", 2, bench_blocked }, { "stay", 2, bench_stay },
+	{ "switch", 1, bench_switch },   { "spawn", 1, bench_spawn },
+	{ "calls", 1, bench_calls },     { "handoff", 1, bench_handoff },
+	{ "blocked", 2, bench_blocked }, { "stay", 2, bench_stay },
 	{ "parked", 1, bench_parked },
 };
 

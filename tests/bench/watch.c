@@ -17,8 +17,8 @@
 #include "../../tools/source/threads.h"
 
 #define SNAPSHOTS_MAX 1000
-#define WAIT_NS       50000000
-#define MS(ns)        ((double)(ns) / 1e6)
+#define WAIT_NS 50000000
+#define MS(ns) ((double)(ns) / 1e6)
 
 static uint64_t kinds_of(const char *temperature)
 {
