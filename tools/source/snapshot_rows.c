@@ -39,7 +39,7 @@ static uint64_t since_ns(enum grt_mstate state, const struct m_view *m, const st
 	case GRT_MS_idle:
 	case GRT_MS_polling:
 	case GRT_MS_locked:
-		return m->status_since_ns;
+		return m ? m->status_since_ns : 0;
 	case GRT_MS_syscall:
 	case GRT_MS_hostage:
 	case GRT_MS_foreign:
@@ -56,7 +56,7 @@ static uint64_t since_ns(enum grt_mstate state, const struct m_view *m, const st
 static int64_t call_nr(enum grt_mstate state, const struct m_view *m, const struct thread_row *t,
 		       uint32_t *attr)
 {
-	if (state == GRT_MS_blocked || state == GRT_MS_syscall)
+	if (m && (state == GRT_MS_blocked || state == GRT_MS_syscall))
 		return m->nr;
 	if (state != GRT_MS_hostage && state != GRT_MS_foreign)
 		return GRT_NR_NONE;
@@ -184,13 +184,13 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 static int *match(const struct snapshot *s)
 {
 	const struct tables *t = &s->tables;
-	int *m_of = malloc((s->threads.n + 1) * sizeof(*m_of));
+	size_t bytes = (s->threads.n + 1) * sizeof(int);
+	int *m_of = malloc(bytes);
 	uint32_t unnamed = 0;
 
 	if (!m_of)
 		return NULL;
-	for (size_t i = 0; i < s->threads.n; i++)
-		m_of[i] = -1;
+	memset(m_of, 0xff, bytes);
 	for (uint32_t i = 0; i < t->m.n; i++) {
 		const struct m_view *v = &t->view[i];
 		struct thread_row *row;
