@@ -85,15 +85,18 @@ check-doors:
 
 # --- the house ---------------------------------------------------------------------------------------
 
-OURS = $(filter-out vmlinux/%,$(shell git ls-files '*.c' '*.h'))
+# A link would become a copy.
+OURS = $(filter-out vmlinux/% runtime/include/grt/trace_abi.h,$(shell git ls-files '*.c' '*.h'))
 
 format:
 	$(Q)clang-format -i $(OURS)
 format-check:
 	$(Q)clang-format --dry-run -Werror $(OURS)
+# A process a file: with many files clang-tidy 14 confuses headers that are reached by several paths.
 tidy: $(SKEL)
-	$(Q)clang-tidy --quiet $(filter-out bpf/%,$(filter %.c,$(OURS))) -- -std=gnu11 -D_GNU_SOURCE= \
-		-Iruntime/include -isystem $(O)/bpf -DGOTRACE_VERSION='"$(VERSION)"'
+	$(Q)printf '%s\n' $(filter-out bpf/%,$(filter %.c,$(OURS))) | xargs -P 2 -I{} clang-tidy --quiet {} -- \
+		-std=gnu11 -D_GNU_SOURCE= -DGRT_DEBUG -Iruntime/include -isystem $(O)/bpf \
+		-DGOTRACE_VERSION='"$(VERSION)"'
 
 .PHONY: format format-check tidy
 
