@@ -28,5 +28,4 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCH_BIN) $(O)/bench/go.txt
 	$(Q)python3 tests/bench/bench.py --rounds $(ROUNDS) $(O)
 
-FORCE:
-.PHONY: bench FORCE
+.PHONY: bench

@@ -26,15 +26,15 @@ import (
 )
 
 const (
-	switches   = 1000000
-	spawnBatch = 100
-	spawns     = 300000
-	chunks     = 41
-	chunkCalls = 20000
-	handoffs   = 2000
-	solo       = 300 * time.Millisecond
-	settle     = 100 * time.Millisecond
-	threadsMax = 20000
+	chunks       = 401
+	chunkYields  = 1000
+	chunkBatches = 10
+	spawnBatch   = 100
+	chunkCalls   = 2000
+	handoffs     = 2000
+	solo         = 300 * time.Millisecond
+	settle       = 100 * time.Millisecond
+	threadsMax   = 20000
 )
 
 var nArg int
@@ -83,34 +83,42 @@ func newFIFO() int {
 }
 
 func benchSwitch() {
-	var wg sync.WaitGroup
-	yieldMany := func() {
-		for i := 0; i < switches/2; i++ {
+	var shouldEnd atomic.Bool
+	var ns []float64
+	go func() {
+		for !shouldEnd.Load() {
 			runtime.Gosched()
 		}
-		wg.Done()
+	}()
+	runtime.Gosched()
+	for i := 0; i < chunks; i++ {
+		t0 := time.Now()
+		for k := 0; k < chunkYields; k++ {
+			runtime.Gosched()
+		}
+		ns = append(ns, float64(time.Since(t0))/(2*chunkYields))
 	}
-	t0 := time.Now()
-	wg.Add(2)
-	go yieldMany()
-	go yieldMany()
-	wg.Wait()
-	out("switch_ns", float64(time.Since(t0))/switches)
+	shouldEnd.Store(true)
+	out("switch_ns", quantile(ns, 0.5))
 }
 
 func endAtOnce(wg *sync.WaitGroup) { wg.Done() }
 
 func benchSpawn() {
 	var wg sync.WaitGroup
-	t0 := time.Now()
-	for r := 0; r < spawns/spawnBatch; r++ {
-		wg.Add(spawnBatch)
-		for i := 0; i < spawnBatch; i++ {
-			go endAtOnce(&wg)
+	var ns []float64
+	for i := 0; i < chunks; i++ {
+		t0 := time.Now()
+		for r := 0; r < chunkBatches; r++ {
+			wg.Add(spawnBatch)
+			for k := 0; k < spawnBatch; k++ {
+				go endAtOnce(&wg)
+			}
+			wg.Wait()
 		}
-		wg.Wait()
+		ns = append(ns, float64(time.Since(t0))/(chunkBatches*spawnBatch))
 	}
-	out("spawn_ns", float64(time.Since(t0))/spawns)
+	out("spawn_ns", quantile(ns, 0.5))
 }
 
 func callsMeasure() {
