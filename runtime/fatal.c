@@ -2,18 +2,21 @@
 /* fatal.c - see fatal.h. write(2) and a buffer on the stack: the heap may be what is broken. */
 #include "fatal.h"
 
-#include <execinfo.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "backtrace.h"
 #include "types.h"
+
+#define DYING_S 5 /* how long a thread waits for the last words of another */
 
 /* schedtrace.c; above this file. */
 __attribute__((weak)) void sched_dump(void);
 
-static u32 is_dying;
+static i32 dying_tid; /* A  who says the last words; 0: nobody */
 
 static void say(const char *prefix, const char *fmt, va_list ap)
 {
@@ -50,19 +53,23 @@ void fatal_(const char *fmt, ...)
 	_exit(FATAL_EXIT);
 }
 
+/* One thread tells the story; a second one waits, and the same one again, from sched_dump, is cut short. */
 void throw_(const char *fmt, ...)
 {
-	void *frames[BACKTRACE_FRAMES];
+	i32 teller = 0, self = (i32)syscall(SYS_gettid);
 	va_list ap;
 
 	va_start(ap, fmt);
 	say("fatal error: ", fmt, ap);
 	va_end(ap);
-	if (__atomic_exchange_n(&is_dying, 1, __ATOMIC_SEQ_CST) == 0) {
+	if (__atomic_compare_exchange_n(&dying_tid, &teller, self, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_SEQ_CST)) {
 		warn_("\nruntime stack:");
-		backtrace_symbols_fd(frames, backtrace(frames, BACKTRACE_FRAMES), STDERR_FILENO);
+		backtrace_print();
 		if (sched_dump)
 			sched_dump();
+	} else if (teller != self) {
+		sleep(DYING_S);
 	}
 	_exit(FATAL_EXIT);
 }

@@ -29,6 +29,4 @@ __attribute__((cold, format(printf, 1, 2))) void warn_(const char *fmt, ...);
 #define INVARIANT(nr, cond, ...) ((void)sizeof(cond))
 #endif
 
-#define BACKTRACE_FRAMES 64
-
 #endif

@@ -3,38 +3,39 @@
  * fault.c - see fault.h.
  *
  * The handler of SIGSEGV and SIGBUS runs on a signal stack, since the goroutine has none left. It looks
- * whether the address lies in the guard of the goroutine that ran. If so the process ends as in Go; if
- * not, the fault is none of ours: whoever had the signal before gets it, by default with the death and
- * the core that it would have had without us.
+ * whether the address lies in the guard of the goroutine that ran. If so the process ends as in Go. An
+ * overflow of a thread's system stack, where foreign code runs, is named. That one and any other fault is
+ * none of ours: whoever had the signal before gets it, by default with the death and the core that it
+ * would have had without us.
  */
 #include "fault.h"
 
-#include <execinfo.h>
 #include <signal.h>
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "backtrace.h"
 #include "fatal.h"
 #include "stack.h"
 
 static struct sigaction old_segv, old_bus;
 
-/* From the interrupted instruction on: the handler's own frames tell nothing. */
-static void overflow(const struct g *g, const void *at)
+static void goroutine_overflowed(const struct g *g, const void *pc)
 {
-	void *frames[BACKTRACE_FRAMES];
-	int n, first = 0;
-
 	warn_("runtime: goroutine stack exceeds %lu-byte limit", (unsigned long)stack_usable());
 	warn_("fatal error: stack overflow\n\ngoroutine %lu [running]:", (unsigned long)g->goid);
-	n = backtrace(frames, BACKTRACE_FRAMES);
-	while (first < n && frames[first] != at)
-		first++;
-	if (first == n)
-		first = 0;
-	if (n > first)
-		backtrace_symbols_fd(frames + first, n - first, STDERR_FILENO);
+	backtrace_print_from(pc);
 	_exit(FATAL_EXIT);
+}
+
+/* Named, and then left to whoever has the signal: a core of foreign code is worth more than our status. */
+static void thread_overflowed(const struct m *m, const struct g *g, const void *pc)
+{
+	warn_("runtime: system stack of M%lu exceeds its %lu-byte limit", (unsigned long)m->id,
+	      (unsigned long)m->g0_stack_size);
+	if (g)
+		warn_("\ngoroutine %lu [foreign call]:", (unsigned long)g->goid);
+	backtrace_print_from(pc);
 }
 
 /* The fault goes where it would have gone without us. */
@@ -54,27 +55,38 @@ static void pass_on(int nr, siginfo_t *info, void *uc)
 	}
 }
 
+/*
+ * Did whoever runs on this stack run out of it at addr? A wild pointer into the guard from elsewhere is no
+ * overflow: the stack pointer must be there or near.
+ */
+static bool is_overflow(const struct stack *s, const void *addr, const char *sp)
+{
+	return stack_guard_hit(s, addr) && sp < s->hi && sp >= s->lo - 2 * STACK_GUARD;
+}
+
 static void on_fault(int nr, siginfo_t *info, void *uc)
 {
-	struct m *m = m_self();
-	struct g *g = m ? m->curg : NULL;
 	const greg_t *regs = ((ucontext_t *)uc)->uc_mcontext.gregs;
-	char *sp = (char *)regs[REG_RSP];
+	const char *sp = (char *)regs[REG_RSP];
+	const void *pc = (void *)regs[REG_RIP];
+	struct m *m = m_self();
 
-	/* A wild pointer into the guard from elsewhere is no overflow: the stack pointer must be near. */
-	if (g && info->si_code > 0 && stack_guard_hit(&g->stack, info->si_addr) &&
-	    sp < g->stack.hi && sp >= g->stack.lo - 2 * STACK_GUARD)
-		overflow(g, (void *)regs[REG_RIP]);
+	if (m && info->si_code > 0) {
+		struct stack system = { m->g0_stack_lo, (char *)m->g0_stack_lo + m->g0_stack_size };
+
+		if (m->curg && is_overflow(&m->curg->stack, info->si_addr, sp))
+			goroutine_overflowed(m->curg, pc);
+		if (is_overflow(&system, info->si_addr, sp))
+			thread_overflowed(m, m->curg, pc);
+	}
 	pass_on(nr, info, uc);
 }
 
 void fault_init(void)
 {
 	struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-	void *frame;
 
-	/* The first call loads the unwinder: not a thing to do on a signal stack. */
-	backtrace(&frame, 1);
+	backtrace_init();
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGSEGV, &sa, &old_segv);
 	sigaction(SIGBUS, &sa, &old_bus);

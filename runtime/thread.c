@@ -51,6 +51,7 @@ void thread_init(void (*loop)(struct m *))
 	pthread_attr_init(&thread.attr);
 	pthread_attr_setdetachstate(&thread.attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&thread.attr, SYSTEM_STACK_SIZE);
+	pthread_attr_setguardsize(&thread.attr, STACK_GUARD);
 }
 
 static struct m *slot_new(void)

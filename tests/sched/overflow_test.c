@@ -53,6 +53,17 @@ static void foreign(void *arg)
 	grt_blocking_call(foreign_overflow, arg);
 }
 
+static long foreign_overflow_big(void *arg)
+{
+	(void)arg;
+	return recurse_big(1);
+}
+
+static void foreign_big(void *arg)
+{
+	grt_blocking_call(foreign_overflow_big, arg);
+}
+
 static void (*body)(void *);
 
 static int start_and_wait(void *arg)
@@ -80,22 +91,29 @@ static void in_main(void)
 	grt_run(directly, NULL);
 }
 
-static void assert_is_told(const char *goroutine)
+/* Below the headline: the innermost functions, by name. */
+static void assert_names_in_backtrace(const char *headline, const char *function, int n)
 {
-	char *trace;
+	char *line = strstr(child.output, headline);
+
+	assert_non_null(line);
+	for (int i = 0; i < n; i++) {
+		line = strchr(line, '\n');
+		assert_non_null(line);
+		line++;
+		if (strncmp(line, function, strlen(function)) != 0 || line[strlen(function)] != '+')
+			fail_msg("not in %s:\n%s", function, child.output);
+	}
+}
+
+static void assert_is_told(const char *goroutine, const char *function, int n)
+{
 
 	if (!WIFEXITED(child.status) || WEXITSTATUS(child.status) != 2)
 		fail_msg("status 0x%x:\n%s", (unsigned)child.status, child.output);
 	assert_non_null(strstr(child.output, "runtime: goroutine stack exceeds 65536-byte limit\n"
 					     "fatal error: stack overflow\n\n"));
-	trace = strstr(child.output, goroutine);
-	assert_non_null(trace);
-	/* a backtrace: at least three frames below the headline */
-	for (int i = 0; i < 3; i++) {
-		trace = strchr(trace, '\n');
-		assert_non_null(trace);
-		assert_non_null(strstr(++trace, "[0x"));
-	}
+	assert_names_in_backtrace(goroutine, function, n);
 }
 
 static void assert_is_an_ordinary_fault(void)
@@ -114,7 +132,7 @@ static void small_frames(void **state)
 	(void)state;
 	body = small;
 	child_run(&child, in_goroutine);
-	assert_is_told("goroutine 2 [running]:");
+	assert_is_told("goroutine 2 [running]:", "recurse_small", 10);
 }
 
 static void frames_as_large_as_the_stack(void **state)
@@ -122,7 +140,7 @@ static void frames_as_large_as_the_stack(void **state)
 	(void)state;
 	body = big;
 	child_run(&child, in_goroutine);
-	assert_is_told("goroutine 2 [running]:");
+	assert_is_told("goroutine 2 [running]:", "recurse_big", 1); /* the first is too large */
 }
 
 static void on_the_main_goroutine(void **state)
@@ -130,7 +148,7 @@ static void on_the_main_goroutine(void **state)
 	(void)state;
 	body = small;
 	child_run(&child, in_main);
-	assert_is_told("goroutine 1 [running]:");
+	assert_is_told("goroutine 1 [running]:", "recurse_small", 10);
 }
 
 static void a_null_pointer_is_no_overflow(void **state)
@@ -141,12 +159,27 @@ static void a_null_pointer_is_no_overflow(void **state)
 	assert_is_an_ordinary_fault();
 }
 
+static void assert_thread_is_named(const char *function)
+{
+	assert_is_an_ordinary_fault();
+	assert_non_null(strstr(child.output, "runtime: system stack of M"));
+	assert_names_in_backtrace("goroutine 2 [foreign call]:", function, 3);
+}
+
 static void foreign_code_overflows_a_threads_stack(void **state)
 {
 	(void)state;
 	body = foreign;
 	child_run(&child, in_goroutine);
-	assert_is_an_ordinary_fault();
+	assert_thread_is_named("recurse_small");
+}
+
+static void foreign_frames_as_large_as_a_guard(void **state)
+{
+	(void)state;
+	body = foreign_big;
+	child_run(&child, in_goroutine);
+	assert_thread_is_named("recurse_big");
 }
 
 int main(void)
@@ -157,6 +190,7 @@ int main(void)
 		cmocka_unit_test(on_the_main_goroutine),
 		cmocka_unit_test(a_null_pointer_is_no_overflow),
 		cmocka_unit_test(foreign_code_overflows_a_threads_stack),
+		cmocka_unit_test(foreign_frames_as_large_as_a_guard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
