@@ -39,9 +39,9 @@ BEGIN {
 END { exit bad }' || bad=1
 
 # Inside runtime a file includes only what stands before it here, and its own header.
-order="config trace_abi context types order backtrace fatal lock probes sink sanitize stack fault runq timer state
-take pset thread forked mset netpoll poller handoff gs find loop sched schedtrace syscall sysmon
-netwait io addr procs"
+order="config trace_abi context types order backtrace fatal lock probes sink sanitize stack fault runq
+timer state take pset thread forked mset netpoll poller handoff gs find loop sched schedtrace syscall
+sysmon netwait io addr procs"
 includes | awk -v order="$order" '
 BEGIN { n = split(order, names); for (i = 1; i <= n; i++) rank[names[i]] = i }
 function name(p) { sub(/.*\//, "", p); sub(/\..*/, "", p); return p }
