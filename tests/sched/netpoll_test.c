@@ -60,7 +60,7 @@ static void read_byte(void *arg)
 {
 	struct reader *r = arg;
 
-	r->id = grt_self();
+	__atomic_store_n(&r->id, grt_self(), __ATOMIC_SEQ_CST);
 	r->result = grt_read_dl(r->fd, &r->byte, 1, r->deadline_ns);
 	__atomic_store_n(&r->is_done, true, __ATOMIC_SEQ_CST);
 	count();
