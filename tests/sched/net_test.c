@@ -171,7 +171,8 @@ RUNTIME_TEST(connecting_keeps_its_deadline, 2)
 {
 	char address[ADDRESS_MAX];
 	int fd, lfd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), n = 0;
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int64_t deadline;
 
 	EXPECT_EQ(bind(lfd, (struct sockaddr *)&in, sizeof(in)), 0);
@@ -236,7 +237,8 @@ RUNTIME_TEST(messages_carry_descriptors, 2)
 			    .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	int lfd = grt_listen("unix", "@grt-net-test"), a = grt_dial("unix", "@grt-net-test"), b, fd[2];
+	int lfd = grt_listen("unix", "@grt-net-test"), a = grt_dial("unix", "@grt-net-test"), b,
+	    fd[2];
 	char byte;
 
 	EXPECT(lfd >= 0 && a >= 0, "unix: %d, %d", lfd, a);
@@ -260,10 +262,12 @@ RUNTIME_TEST(messages_carry_descriptors, 2)
 RUNTIME_TEST(a_bad_address_is_refused, 1)
 {
 	static const char *const bad[][2] = {
-		{ "tcp", "127.0.0.1" },      { "tcp", "127.0.0.1:" },     { "tcp", "127.0.0.1:65536" },
-		{ "tcp", "127.0.0.1:80x" },  { "tcp", "name.invalid:80" }, { "tcp4", "[::1]:80" },
-		{ "tcp6", "127.0.0.1:80" },  { "tcp5", "127.0.0.1:80" },  { "sctp", "127.0.0.1:80" },
-		{ "unix", "" },              { "tcp", "[::1:80" },        { "", "127.0.0.1:80" },
+		{ "tcp", "127.0.0.1" },       { "tcp", "127.0.0.1:" },
+		{ "tcp", "127.0.0.1:65536" }, { "tcp", "127.0.0.1:80x" },
+		{ "tcp", "name.invalid:80" }, { "tcp4", "[::1]:80" },
+		{ "tcp6", "127.0.0.1:80" },   { "tcp5", "127.0.0.1:80" },
+		{ "sctp", "127.0.0.1:80" },   { "unix", "" },
+		{ "tcp", "[::1:80" },         { "", "127.0.0.1:80" },
 	};
 	static char too_long[sizeof(((struct sockaddr_un *)0)->sun_path) + 2];
 
