@@ -151,7 +151,8 @@ static void on_signal(int nr)
 
 static void install_handler(void)
 {
-	struct sigaction sa = { .sa_handler = on_signal }; /* no SA_RESTART: calls are interrupted */
+	struct sigaction sa = { .sa_handler =
+					on_signal }; /* no SA_RESTART: calls are interrupted */
 
 	EXPECT_EQ(sigaction(SIGUSR1, &sa, NULL), 0);
 }
