@@ -10,6 +10,7 @@
  *   sanitize_entered_g0(m)             on the system stack, after it
  *
  * sanitize_fiber_new/free: a goroutine begins and ends, each on the system stack or another goroutine.
+ * sanitize_call_on: a call from a goroutine to its M's system stack and back, on the same M.
  */
 #ifndef GRT_SANITIZE_H
 #define GRT_SANITIZE_H
@@ -51,6 +52,36 @@ static inline void sanitize_switch_to_g0(struct m *m, bool g_is_dying)
 static inline void sanitize_entered_g0(struct m *m)
 {
 	__sanitizer_finish_switch_fiber(m->g0_fiber, NULL, NULL);
+}
+
+struct sanitize_call {
+	struct m *m;
+	long (*fn)(void *);
+	void *arg;
+};
+
+/* On the system stack. */
+static inline long sanitize_called(void *arg)
+{
+	struct sanitize_call *c = arg;
+	struct g *g = c->m->curg;
+	long r;
+
+	sanitize_entered_g0(c->m);
+	r = c->fn(c->arg);
+	sanitize_switch_to_g(c->m, g);
+	return r;
+}
+
+static inline long sanitize_call_on(struct m *m, long (*fn)(void *), void *arg)
+{
+	struct sanitize_call c = { m, fn, arg };
+	long r;
+
+	sanitize_switch_to_g0(m, false);
+	r = context_call_on(&m->g0, sanitize_called, &c);
+	sanitize_entered_g(m);
+	return r;
 }
 
 #elif defined(__SANITIZE_THREAD__)
@@ -137,6 +168,14 @@ static inline void sanitize_entered_g0(struct m *m)
 	(void)m;
 }
 
+#endif
+
+#ifndef __SANITIZE_ADDRESS__
+/* To these it is a call like any other. */
+static inline long sanitize_call_on(struct m *m, long (*fn)(void *), void *arg)
+{
+	return context_call_on(&m->g0, fn, arg);
+}
 #endif
 
 #endif

@@ -22,6 +22,7 @@
 #include "mset.h"
 #include "probes.h"
 #include "pset.h"
+#include "sanitize.h"
 #include "sched.h"
 #include "state.h"
 #include "take.h"
@@ -218,7 +219,7 @@ long grt_blocking_call(long (*fn)(void *), void *arg)
 		return fn(arg);
 	PROBE_FIRE(cgo_call, m->curg->goid, m->id, (u64)(uintptr_t)fn);
 	call_enter(GRT_NR_FOREIGN, (u64)(uintptr_t)fn);
-	r = context_call_on(&m->g0, fn, arg);
+	r = sanitize_call_on(m, fn, arg);
 	how = exit_common();
 	m = m_self();
 	PROBE_FIRE(cgo_return, m->curg->goid, m->id, how);
