@@ -169,29 +169,30 @@ static long nothing(void *arg)
  * libc's, a function like ours: each return after a system call is mispredicted where the kernel clears
  * the return stack, so that an inlined instruction would be cheaper than any function by several ns.
  */
-static void calls_measure(void)
+static void calls_measure(int chunks)
 {
 	static double raw[CHUNKS], pair[CHUNKS], foreign[CHUNKS];
 	long (*volatile fn)(void *) = nothing;
 
-	for (int i = 0; i < CHUNKS; i++) {
+	for (int i = 0; i < chunks; i++) {
 		raw[i] = TIMED(syscall(SYS_getppid));
 		pair[i] = TIMED(grt_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0)) - raw[i];
 		foreign[i] = TIMED(grt_blocking_call(nothing, NULL)) - TIMED(fn(NULL));
 	}
-	out("raw_ns", quantile(raw, CHUNKS, 0.5));
-	out("foreign_ns", quantile(foreign, CHUNKS, 0.5));
-	out("pair_ns", quantile(pair, CHUNKS, 0.5));
+	out("raw_ns", quantile(raw, (size_t)chunks, 0.5));
+	out("foreign_ns", quantile(foreign, (size_t)chunks, 0.5));
+	out("pair_ns", quantile(pair, (size_t)chunks, 0.5));
 }
 
-/* A line on stdin asks for one measurement: meanwhile somebody may attach. */
+/* A line on stdin asks for one measurement: meanwhile somebody may attach, and then fewer chunks do. */
 static int bench_calls(void *arg)
 {
+	int chunks = n_arg > 0 && n_arg < CHUNKS ? (int)n_arg : CHUNKS;
 	char line[16];
 
 	(void)arg;
 	while (fgets(line, sizeof(line), stdin))
-		calls_measure();
+		calls_measure(chunks);
 	return 0;
 }
 
@@ -391,6 +392,6 @@ int main(int argc, char **argv)
 			o.procs = benches[i].procs;
 			return grt_run_opts(&o, benches[i].fn, NULL);
 		}
-	fprintf(stderr, "usage: grt switch|spawn|calls|handoff|blocked N|stay N|parked N\n");
+	fprintf(stderr, "usage: grt switch|spawn|calls [N]|handoff|blocked N|stay N|parked N\n");
 	return 2;
 }

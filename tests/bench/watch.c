@@ -17,6 +17,7 @@
 #include "../../tools/source/threads.h"
 
 #define SNAPSHOTS_MAX 1000
+#define EXIT_CANNOT 77 /* not on this machine, or not by this user */
 #define WAIT_NS 50000000
 #define MS(ns) ((double)(ns) / 1e6)
 
@@ -66,9 +67,9 @@ static int attach(struct target *t, const char *temperature)
 	t0 = threads_now_ns() - t0;
 	s->ops->status(s, &st);
 	if (st.armed != st.wanted || st.wanted == 0) {
-		fprintf(stderr, "watch: %d of %d probes armed: %s\n", st.armed, st.wanted,
+		fprintf(stderr, "%d of %d probes armed: %s\n", st.armed, st.wanted,
 			st.why_not_higher);
-		return 1;
+		return EXIT_CANNOT;
 	}
 	s->ops->snapshot(s, count, &rows);
 	out("armed", st.armed);
@@ -105,8 +106,8 @@ static int snapshot(struct target *t, int n, bool is_sampled)
 		return code;
 	s->ops->status(s, &st);
 	if (st.has_iterator == is_sampled) {
-		fprintf(stderr, "watch: %s\n", st.why_not_higher);
-		return 1;
+		fprintf(stderr, "%s\n", st.why_not_higher);
+		return EXIT_CANNOT;
 	}
 	for (int i = -1; i < n; i++) {
 		uint64_t t0 = threads_now_ns();
