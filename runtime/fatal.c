@@ -53,7 +53,10 @@ void fatal_(const char *fmt, ...)
 	_exit(FATAL_EXIT);
 }
 
-/* One thread tells the story; a second one waits, and the same one again, from sched_dump, is cut short. */
+/*
+ * One thread tells the story; a second one waits, and the same one again, from sched_dump, is cut
+ * short.
+ */
 void throw_(const char *fmt, ...)
 {
 	i32 teller = 0, self = (i32)syscall(SYS_gettid);

@@ -2,11 +2,11 @@
 /*
  * fault.c - see fault.h.
  *
- * The handler of SIGSEGV and SIGBUS runs on a signal stack, since the goroutine has none left. It looks
- * whether the address lies in the guard of the goroutine that ran. If so the process ends as in Go. An
- * overflow of a thread's system stack, where foreign code runs, is named. That one and any other fault is
- * none of ours: whoever had the signal before gets it, by default with the death and the core that it
- * would have had without us.
+ * The handler of SIGSEGV and SIGBUS runs on a signal stack, since the goroutine has none left. It
+ * looks whether the address lies in the guard of the goroutine that ran. If so the process ends as
+ * in Go. An overflow of a thread's system stack, where foreign code runs, is named. That one and
+ * any other fault is none of ours: whoever had the signal before gets it, by default with the death
+ * and the core that it would have had without us.
  */
 #include "fault.h"
 
@@ -28,7 +28,10 @@ static void goroutine_overflowed(const struct g *g, const void *pc)
 	_exit(FATAL_EXIT);
 }
 
-/* Named, and then left to whoever has the signal: a core of foreign code is worth more than our status. */
+/*
+ * Named, and then left to whoever has the signal: a core of foreign code is worth more than our
+ * status.
+ */
 static void thread_overflowed(const struct m *m, const struct g *g, const void *pc)
 {
 	warn_("runtime: system stack of M%lu exceeds its %lu-byte limit", (unsigned long)m->id,
@@ -38,26 +41,30 @@ static void thread_overflowed(const struct m *m, const struct g *g, const void *
 	backtrace_print_from(pc);
 }
 
-/* The fault goes where it would have gone without us. */
+/*
+ * The fault goes where it would have gone without us. One that was sent by kill(2) may be ignored;
+ * the kernel ignores none that an instruction has caused.
+ */
 static void pass_on(int nr, siginfo_t *info, void *uc)
 {
 	struct sigaction *old = nr == SIGSEGV ? &old_segv : &old_bus;
+	bool was_sent = info->si_code <= 0;
 
 	if ((old->sa_flags & SA_SIGINFO) && old->sa_sigaction) {
 		old->sa_sigaction(nr, info, uc);
 	} else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
 		old->sa_handler(nr);
-	} else {
+	} else if (!was_sent || old->sa_handler == SIG_DFL) {
 		/* The instruction runs again and faults again, with nobody in the way. */
 		signal(nr, SIG_DFL);
-		if (info->si_code <= 0)
+		if (was_sent)
 			raise(nr);
 	}
 }
 
 /*
- * Did whoever runs on this stack run out of it at addr? A wild pointer into the guard from elsewhere is no
- * overflow: the stack pointer must be there or near.
+ * Did whoever runs on this stack run out of it at addr? A wild pointer into the guard from
+ * elsewhere is no overflow: the stack pointer must be there or near.
  */
 static bool is_overflow(const struct stack *s, const void *addr, const char *sp)
 {
