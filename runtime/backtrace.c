@@ -2,10 +2,10 @@
 /*
  * backtrace.c - see backtrace.h.
  *
- * libc's backtrace_symbols_fd knows dynamic symbols only, and an ordinary program exports none of its
- * functions. Here names come from the symbol table of the file itself, if it was not stripped.
- * Everything is read through mappings that nobody unmaps, since the process is about to end. What lies
- * in the file is not trusted: it may have been cut off while the program ran.
+ * libc's backtrace_symbols_fd knows dynamic symbols only, and an ordinary program exports none of
+ * its functions. Here names come from the symbol table of the file itself, if it was not stripped.
+ * Everything is read through mappings that nobody unmaps, since the process is about to end. What
+ * lies in the file is not trusted: it may have been cut off while the program ran.
  */
 #include "backtrace.h"
 

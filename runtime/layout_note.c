@@ -4,12 +4,13 @@
  *
  *   u32 version, rows; then per row u32 id, value, width
  *
- * value: of a field its offset, of a struct its size, of a global the distance from this very word to the
- * symbol. Relative, because an absolute pointer would need a relocation in a read-only section (text
- * relocations with bfd, an error with lld) and because it stays right in PIE, shared and prelinked code.
+ * value: of a field its offset, of a struct its size, of a global the distance from this very word
+ * to the symbol. Relative, because an absolute pointer would need a relocation in a read-only
+ * section (text relocations with bfd, an error with lld) and because it stays right in PIE, shared
+ * and prelinked code.
  *
- * Offsets reach the assembler as operands of statements in a function that nobody calls. This file is
- * never part of link-time optimisation, which could drop or duplicate the statements.
+ * Offsets reach the assembler as operands of statements in a function that nobody calls. This file
+ * is never part of link-time optimisation, which could drop or duplicate the statements.
  */
 #include "types.h"
 

@@ -9,7 +9,8 @@
  *   sanitize_switch_to_g0(m, dying)    on g, before the switch back
  *   sanitize_entered_g0(m)             on the system stack, after it
  *
- * sanitize_fiber_new/free: a goroutine begins and ends, each on the system stack or another goroutine.
+ * sanitize_fiber_new/free: a goroutine begins and ends, each on the system stack or another
+ * goroutine.
  * sanitize_call_on: a call from a goroutine to its M's system stack and back, on the same M.
  */
 #ifndef GRT_SANITIZE_H
@@ -132,8 +133,8 @@ static inline void sanitize_entered_g0(struct m *m)
 #endif
 
 /*
- * Valgrind must know a stack to see that a switch is one. It gives an id, which stays with the stack;
- * outside of it this is a handful of instructions without effect, and the id is 0.
+ * Valgrind must know a stack to see that a switch is one. It gives an id, which stays with the
+ * stack; outside of it this is a handful of instructions without effect, and the id is 0.
  */
 static inline void sanitize_fiber_new(struct g *g)
 {

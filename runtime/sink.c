@@ -2,15 +2,15 @@
 /*
  * sink.c - see sink.h and grt/trace.h.
  *
- * One ring per slot of allm, written by the thread of its M alone, read by the one reader: head and tail
- * are each stored by one side (release) and read by the other (acquire). A ring is made when an M starts
- * or when the sink is opened, never when a probe fires. It outlives its thread: nothing is lost that an
- * ended thread has written, and the next thread of the slot goes on behind it. Threads that the runtime
- * does not own share one ring behind a lock.
+ * One ring per slot of allm, written by the thread of its M alone, read by the one reader: head and
+ * tail are each stored by one side (release) and read by the other (acquire). A ring is made when
+ * an M starts or when the sink is opened, never when a probe fires. It outlives its thread: nothing
+ * is lost that an ended thread has written, and the next thread of the slot goes on behind it.
+ * Threads that the runtime does not own share one ring behind a lock.
  *
- * A record that finds no room is counted. The count is told where the records are missing: by the writer
- * before its next record that fits, or by the reader when it has drained the ring. Both take the count by
- * exchange, so that it is told once:
+ * A record that finds no room is counted. The count is told where the records are missing: by the
+ * writer before its next record that fits, or by the reader when it has drained the ring. Both take
+ * the count by exchange, so that it is told once:
  *
  *     writer: no room, lost = 1           | reader: pops, down to the last record
  *     writer: exchange gives 1, stores    |
@@ -20,15 +20,15 @@
  *                                         | reader: exchange gives 1, tells it
  *     writer: exchange gives 0, stores    |
  *
- * Opening raises the semaphores of the chosen probes; closing lowers them. A probe that is inside its
- * function when the sink closes may still write: rings are kept and used again by the next open, never
- * freed.
+ * Opening raises the semaphores of the chosen probes; closing lowers them. A probe that is inside
+ * its function when the sink closes may still write: rings are kept and used again by the next
+ * open, never freed.
  *
- * Records come out in the order of time, but for one that its thread had stamped and not yet stored when
- * the reader passed.
+ * Records come out in the order of time, but for one that its thread had stamped and not yet stored
+ * when the reader passed.
  *
- * Rejected: one shared ring (all threads would meet on its tail); waiting when it is full (the scheduler
- * would wait for its observer).
+ * Rejected: one shared ring (all threads would meet on its tail); waiting when it is full (the
+ * scheduler would wait for its observer).
  */
 #include "sink.h"
 
@@ -87,8 +87,8 @@ static struct sink_ring *ring_new(void)
 }
 
 /*
- * A ring of the capacity that the opener asked for: the writer's own, or a larger one. The old one is
- * left alone then, since the writer may be in the middle of a record there.
+ * A ring of the capacity that the opener asked for: the writer's own, or a larger one. The old one
+ * is left alone then, since the writer may be in the middle of a record there.
  */
 static struct sink_ring *ring_fit(struct sink_ring *own)
 {

@@ -4,13 +4,13 @@
  *
  *   mapping   [guard | usable][guard | usable] ...      one VMA (and, with mprotect, two per stack)
  *
- * MADV_GUARD_INSTALL (Linux 6.13) marks the pages of a guard in the page table: no VMA, so that a million
- * stacks are possible. Emulators accept the call and guard nothing: it is believed only after a system
- * call that wrote into a guard has returned EFAULT. Otherwise mprotect, which ends at vm.max_map_count,
- * about 32,000 stacks; that is said once.
+ * MADV_GUARD_INSTALL (Linux 6.13) marks the pages of a guard in the page table: no VMA, so that a
+ * million stacks are possible. Emulators accept the call and guard nothing: it is believed only
+ * after a system call that wrote into a guard has returned EFAULT. Otherwise mprotect, which ends
+ * at vm.max_map_count, about 32,000 stacks; that is said once.
  *
- * The guard is as large as the default stack: a single frame of 64 KiB still meets it. A larger frame
- * needs -fstack-clash-protection.
+ * The guard is as large as the default stack: a single frame of 64 KiB still meets it. A larger
+ * frame needs -fstack-clash-protection.
  *
  * Rejected: growing stacks by copying (C has pointers into them); no guard but a canary (found too
  * late, after the damage).

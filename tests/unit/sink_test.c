@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sink_test.c - the in-process sink: what is fired is read, in order, or counted where it is missing. */
+/* sink_test.c - the sink: what is fired is read, in order, or counted where it is missing. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
