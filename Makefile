@@ -60,11 +60,14 @@ examples: $(EXAMPLES)
 # --- runtime --------------------------------------------------------------------------------------
 
 RT_FLAGS := $(BASE) -fvisibility=hidden -fPIC -ftls-model=initial-exec -pthread -Iruntime/include
+# Never part of link-time optimisation, whatever CFLAGS say: it does not see symbols that assembler text
+# names, must not see the address of errno, and its objects cannot become the one of libgrt.a.
+RT_LAST := -fno-lto
 
 $(O)/runtime/%.o: runtime/%.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(RT_FLAGS) $(CFLAGS) $(if $(filter errno layout_note,$*),-fno-lto) -c -o $@ $<
+	$(Q)$(CC) $(RT_FLAGS) $(CFLAGS) $(RT_LAST) -c -o $@ $<
 
 $(O)/runtime/%.o: runtime/%.S
 	$(call say,AS)

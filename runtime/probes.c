@@ -42,12 +42,18 @@ static void emit(u16 kind, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 #define EMIT_5(kind, a, b, c, d, e) emit(kind, a, b, c, d, e, 0)
 #define EMIT_6(kind, a, b, c, d, e, f) emit(kind, a, b, c, d, e, f)
 
+#if __has_attribute(noclone)
+#define ONE_COPY __attribute__((cold, noinline, noclone))
+#else
+#define ONE_COPY __attribute__((cold, noinline))
+#endif
+
 /* The site comes first: the arguments are still in the registers that they came in. */
-#define PROBE(nr, name, temp, n, args, doc)                                               \
-	__attribute__((cold, noinline, noclone)) void probe_##name(PROBE_PARAMS_##n args) \
-	{                                                                                 \
-		APPLY(STAP_PROBE##n, grt, name, UNPAREN args);                            \
-		APPLY(EMIT_##n, nr, UNPAREN args);                                        \
+#define PROBE(nr, name, temp, n, args, doc)                    \
+	ONE_COPY void probe_##name(PROBE_PARAMS_##n args)      \
+	{                                                      \
+		APPLY(STAP_PROBE##n, grt, name, UNPAREN args); \
+		APPLY(EMIT_##n, nr, UNPAREN args);             \
 	}
 #include "probes.def"
 #undef PROBE
