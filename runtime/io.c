@@ -13,13 +13,16 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "include/grt/io.h"
+#include "mset.h"
 #include "netpoll.h"
 #include "netwait.h"
 #include "sched.h"
 #include "syscall.h"
+#include "take.h"
 
 static long raw(const struct io_call *c)
 {
@@ -37,20 +40,40 @@ static long raw_again(const struct io_call *c)
 	return r;
 }
 
+/* A deadline that could not be kept, unless there is no descriptor in the first place. */
+static long deadline_refused(int fd)
+{
+	return call_raw(SYS_fcntl, fd, F_GETFD, 0, 0, 0, 0) < 0 ? -EBADF : -EINVAL;
+}
+
+static long io_blocking(const struct io_call *c, i64 deadline_ns)
+{
+	int fd = (int)c->args[0];
+
+	if (netpoll_is_closing(fd))
+		return -EBADF;
+	return deadline_ns ? deadline_refused(fd) : raw_again(c);
+}
+
+/*
+ * The generation is read before the call: what closes the number meanwhile, and perhaps uses it anew,
+ * ends this call with -EBADF instead of having it wait for a descriptor that is not its own.
+ */
 long io_call(const struct io_call *c, i64 deadline_ns)
 {
-	bool can_wait = netpoll_is_open((int)c->args[0]);
+	int fd = (int)c->args[0];
+	u64 seq = netpoll_generation(fd);
 	long r;
 
-	if (!can_wait)
-		return deadline_ns ? -EINVAL : raw_again(c);
+	if (!seq)
+		return io_blocking(c, deadline_ns);
 	while ((r = raw_again(c)) == -EAGAIN && sched_self()) {
-		int rc = netwait((int)c->args[0], c->mode, deadline_ns);
+		int rc = netwait(fd, seq, c->mode, deadline_ns);
 
 		if (rc < 0)
 			return rc;
 	}
-	return r;
+	return r > 0 || netpoll_generation(fd) == seq ? r : -EBADF;
 }
 
 int grt_openat(int dirfd, const char *path, int flags, mode_t mode)
@@ -68,27 +91,60 @@ int grt_open(const char *path, int flags, mode_t mode)
 	return grt_openat(AT_FDCWD, path, flags, mode);
 }
 
+/* Is a thread inside a call on fd? The call word read twice vouches for what was read between. */
+static bool is_in_use(int fd)
+{
+	u32 n = __atomic_load_n(&sched.allm_len, __ATOMIC_ACQUIRE);
+
+	for (u32 i = 0; i < n; i++) {
+		u64 call = m_call(allm[i]);
+
+		if (call_word_is_in(call) &&
+		    __atomic_load_n(&allm[i]->call_arg, __ATOMIC_ACQUIRE) == (u64)fd &&
+		    __atomic_load_n(&allm[i]->call_nr, __ATOMIC_ACQUIRE) >= 0 &&
+		    m_call(allm[i]) == call)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Foreign code made a socket blocking, and goroutines sleep in the kernel on it: closing the number does
+ * not wake them, ending the connection does. With nobody inside it is left alone, for another process may
+ * have been given it.
+ */
+static void end_blocking_calls(int fd)
+{
+	long flags = call_raw(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
+
+	if (flags >= 0 && !(flags & O_NONBLOCK) && is_in_use(fd))
+		call_raw(SYS_shutdown, fd, SHUT_RDWR, 0, 0, 0, 0);
+}
+
 int grt_close(int fd)
 {
+	u64 seq = netpoll_generation(fd);
 	long r;
 
-	netwait_close(fd);
+	if (netwait_close(fd) == 0)
+		end_blocking_calls(fd);
 	/* The number is free whatever close says, EINTR included. */
 	r = call_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	if (seq)
+		netpoll_closed(fd, seq);
 	return r == -EINTR ? 0 : (int)r;
 }
 
 int grt_fd_pollable(int fd)
 {
-	int flags = fcntl(fd, F_GETFL), rc;
+	long flags = call_raw(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
+	int rc;
 
 	if (flags < 0)
 		return -EBADF;
 	rc = netwait_open(fd);
-	if (rc == 0 && !(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
-		rc = -errno;
-		netwait_close(fd);
-	}
+	if (rc == 0 && !(flags & O_NONBLOCK))
+		call_raw(SYS_fcntl, fd, F_SETFL, flags | O_NONBLOCK, 0, 0, 0);
 	return rc;
 }
 
@@ -230,10 +286,10 @@ int grt_flock(int fd, int operation)
 
 int grt_pipe(int ret_fd[2])
 {
-	int rc;
+	int rc = (int)call_raw(SYS_pipe2, (long)ret_fd, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
 
-	if (pipe2(ret_fd, O_CLOEXEC | O_NONBLOCK) != 0)
-		return -errno;
+	if (rc != 0)
+		return rc;
 	rc = netwait_open(ret_fd[0]);
 	if (rc == 0)
 		rc = netwait_open(ret_fd[1]);
@@ -246,15 +302,19 @@ int grt_pipe(int ret_fd[2])
 
 int grt_fd_wait(int fd, short events, int64_t deadline_ns)
 {
+	u64 seq = netpoll_generation(fd);
+
 	if (events != POLLIN && events != POLLOUT)
 		return -EINVAL;
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = events };
-		int rc = poll(&p, 1, 0);
+		struct timespec at_once = { 0 };
+		int rc = (int)call_raw(SYS_ppoll, (long)&p, 1, (long)&at_once, 0, 0, 0);
 
 		if (rc > 0)
 			return p.revents & POLLNVAL ? -EBADF : 0;
-		rc = netwait(fd, events == POLLIN ? GRT_MODE_READ : GRT_MODE_WRITE, deadline_ns);
+		rc = netwait(fd, seq, events == POLLIN ? GRT_MODE_READ : GRT_MODE_WRITE,
+			     deadline_ns);
 		if (rc < 0)
 			return rc;
 	}

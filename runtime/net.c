@@ -16,13 +16,19 @@
 #include "sched.h"
 #include "syscall.h"
 
+/* Calls that do not wait, without touching errno. */
+static int now(long nr, long a, long b, long c, long d, long e)
+{
+	return (int)call_raw(nr, a, b, c, d, e, 0);
+}
+
 /* A new descriptor is non-blocking already: let the netpoller know it, or close it again. */
 static int adopt(int fd)
 {
 	int rc = netwait_open(fd);
 
 	if (rc < 0) {
-		close(fd);
+		now(SYS_close, fd, 0, 0, 0, 0);
 		return rc;
 	}
 	return fd;
@@ -30,9 +36,9 @@ static int adopt(int fd)
 
 int grt_socket(int domain, int type, int protocol)
 {
-	int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int fd = now(SYS_socket, domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol, 0, 0);
 
-	return fd < 0 ? -errno : adopt(fd);
+	return fd < 0 ? fd : adopt(fd);
 }
 
 int grt_listen(const char *network, const char *address)
@@ -46,10 +52,11 @@ int grt_listen(const char *network, const char *address)
 	if (fd < 0)
 		return fd;
 	if (a.type == SOCK_STREAM && a.sa.ss_family != AF_UNIX)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&a.sa, a.len) != 0 ||
-	    (a.type == SOCK_STREAM && listen(fd, SOMAXCONN) != 0)) {
-		rc = -errno;
+		now(SYS_setsockopt, fd, SOL_SOCKET, SO_REUSEADDR, (long)&on, sizeof(on));
+	rc = now(SYS_bind, fd, (long)&a.sa, a.len, 0, 0);
+	if (rc == 0 && a.type == SOCK_STREAM)
+		rc = now(SYS_listen, fd, SOMAXCONN, 0, 0, 0);
+	if (rc < 0) {
 		grt_close(fd);
 		return rc;
 	}
@@ -78,11 +85,9 @@ int grt_accept(int fd, struct sockaddr *addr, socklen_t *len)
 static int connect_result(int fd)
 {
 	socklen_t len = sizeof(int);
-	int err = 0;
+	int err = 0, rc = now(SYS_getsockopt, fd, SOL_SOCKET, SO_ERROR, (long)&err, (long)&len);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
-		return -errno;
-	return -err;
+	return rc < 0 ? rc : -err;
 }
 
 static bool is_connected(int fd)
@@ -90,20 +95,21 @@ static bool is_connected(int fd)
 	struct sockaddr_storage peer;
 	socklen_t len = sizeof(peer);
 
-	return getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+	return now(SYS_getpeername, fd, (long)&peer, (long)&len, 0, 0) == 0;
 }
 
 int grt_connect_dl(int fd, const struct sockaddr *addr, socklen_t len, int64_t deadline_ns)
 {
+	u64 seq = netpoll_generation(fd);
 	long r = call_syscall(SYS_connect, fd, (long)addr, len, 0, 0, 0);
 
 	/* EINTR: it goes on in the background, as with EINPROGRESS. */
 	if (r != -EINPROGRESS && r != -EINTR)
 		return (int)r;
-	if (!netpoll_is_open(fd) || !sched_self())
+	if (!seq || !sched_self())
 		return -EPERM;
 	for (;;) {
-		int rc = netwait(fd, GRT_MODE_WRITE, deadline_ns);
+		int rc = netwait(fd, seq, GRT_MODE_WRITE, deadline_ns);
 
 		if (rc == 0)
 			rc = connect_result(fd);

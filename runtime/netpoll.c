@@ -64,6 +64,42 @@ bool netpoll_is_open(int fd)
 	return pd && (__atomic_load_n(&pd->seq, __ATOMIC_ACQUIRE) & 1);
 }
 
+u64 netpoll_generation(int fd)
+{
+	struct pd *pd = netpoll_pd(fd);
+	u64 seq = pd ? __atomic_load_n(&pd->seq, __ATOMIC_ACQUIRE) : 0;
+
+	return seq & 1 ? seq : 0;
+}
+
+/*
+ * Between the end of a use and close(2) the number still reads, without blocking: that EAGAIN is
+ * nobody's to see. Asked after "not open" and before the call:
+ *
+ *     reader                             closer
+ *                                        closing_seq = 8; seq = 8
+ *     seq is even; closing: -EBADF
+ * or                                     close(2); closing_seq = 0
+ *     seq is even; not closing
+ *     read: -EBADF by the kernel
+ */
+bool netpoll_is_closing(int fd)
+{
+	struct pd *pd = netpoll_pd(fd);
+	u64 seq = pd ? __atomic_load_n(&pd->closing_seq, __ATOMIC_ACQUIRE) : 0;
+
+	return seq != 0 && seq == __atomic_load_n(&pd->seq, __ATOMIC_ACQUIRE);
+}
+
+/* A later use of the number may be closing by now: only the own mark is taken away. */
+void netpoll_closed(int fd, u64 seq)
+{
+	u64 mark = seq + 1;
+
+	__atomic_compare_exchange_n(&netpoll_pd(fd)->closing_seq, &mark, 0, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+}
+
 static struct g *word_g(u64 word)
 {
 	return (struct g *)(uintptr_t)word;
@@ -199,6 +235,7 @@ int netpoll_close(int fd, struct gqueue *ret)
 		return rc;
 	lock_acquire(&pd->lock);
 	if (pd->seq & 1) {
+		__atomic_store_n(&pd->closing_seq, pd->seq + 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&pd->seq, pd->seq + 1, __ATOMIC_RELEASE);
 		expel_both(pd, ret);
 		backend->del(fd);

@@ -51,6 +51,7 @@ struct pd {
 	struct lock lock;
 	int fd;               /* I */
 	u64 seq;              /* W  lock; odd: open */
+	u64 closing_seq;      /* A  seq while the number awaits its close(2), 0 else */
 	struct pd_dir dir[2]; /* read, write */
 };
 
@@ -76,8 +77,13 @@ bool netpoll_is_open(int fd);
 /* Take the fd number into use. 0; -EPERM the kernel cannot poll it; -EEXIST; -errno. Gs of an earlier use
  * of the number that nobody closed here go to *ret, woken as WOKEN_CLOSED. */
 int netpoll_open(int fd, struct gqueue *ret);
-/* End its use: all who wait go to *ret as WOKEN_CLOSED. 0 or -EBADF. */
+/* End its use: all who wait go to *ret as WOKEN_CLOSED. 0 or -EBADF. Then close(2), then tell that. */
 int netpoll_close(int fd, struct gqueue *ret);
+void netpoll_closed(int fd, u64 seq); /* seq: generation that has ended */
+/* Its use has ended here, but the number may still be good for the kernel. */
+bool netpoll_is_closing(int fd);
+/* Generation of an open descriptor, 0 for others: tells this use of the number from later ones. */
+u64 netpoll_generation(int fd);
 /* Change a word from "wait" or G to nil; the G, or NULL. pd.lock held. */
 struct g *netpoll_unblock(struct pd_dir *d, enum netpoll_woken why);
 

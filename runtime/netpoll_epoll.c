@@ -51,14 +51,20 @@ static int epoll_add(int fd, u64 seq)
 		.data.u64 = data_of(fd, seq),
 	};
 
-	return epoll_ctl(sched.epfd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
+	int saved = errno, rc = epoll_ctl(sched.epfd, EPOLL_CTL_ADD, fd, &ev) == 0 ? 0 : -errno;
+
+	errno = saved;
+	return rc;
 }
 
 static void epoll_del(int fd)
 {
 	struct epoll_event unused = { 0 };
 
+	int saved = errno;
+
 	epoll_ctl(sched.epfd, EPOLL_CTL_DEL, fd, &unused);
+	errno = saved;
 }
 
 static void epoll_wake(void)

@@ -230,13 +230,12 @@ static void pass_on(struct pd_dir *d, u64 seq, bool ends_turn)
 		sched_ready(next);
 }
 
-int netwait(int fd, u32 mode, i64 deadline_ns)
+int netwait(int fd, u64 seq, u32 mode, i64 deadline_ns)
 {
 	struct pd *pd = netpoll_pd(fd);
 	struct g *g = sched_self();
 	struct pd_dir *d;
 	bool has_turn;
-	u64 seq;
 	int rc;
 
 	if (!g)
@@ -245,8 +244,7 @@ int netwait(int fd, u32 mode, i64 deadline_ns)
 		return -EBADF;
 	d = &pd->dir[mode == GRT_MODE_WRITE];
 	lock_acquire(&pd->lock);
-	seq = pd->seq;
-	if (!(seq & 1)) {
+	if (!(seq & 1) || pd->seq != seq) {
 		lock_release(&pd->lock);
 		return -EBADF;
 	}

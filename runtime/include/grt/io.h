@@ -25,8 +25,10 @@ GRT_API int grt_open(const char *path, int flags, mode_t mode);
 GRT_API int grt_openat(int dirfd, const char *path, int flags, mode_t mode);
 
 /*
- * Close. Goroutines that wait on it in the netpoller return -EBADF. Threads that are inside a
- * blocking call on it are not disturbed (the kernel does not). Blocks the M, releases the P.
+ * Close. Goroutines that wait on it in the netpoller return -EBADF, and so do those that sleep in the
+ * kernel on a pollable socket which foreign code made blocking (the connection is shut down then). On
+ * other descriptors threads inside a blocking call are not disturbed (the kernel does not). Blocks
+ * the M, releases the P.
  */
 GRT_API int grt_close(int fd);
 
