@@ -197,7 +197,10 @@ bool runq_is_empty(const struct runq *q)
 	}
 }
 
+/* Head first: read the other way round it may have passed the tail that was read. */
 u32 runq_len(const struct runq *q)
 {
-	return load_tail(q) - load_head(q);
+	u32 head = load_head(q), n = load_tail(q) - head;
+
+	return n < RUNQ_SIZE ? n : RUNQ_SIZE;
 }

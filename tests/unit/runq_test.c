@@ -181,6 +181,42 @@ static void test_i7_owner_and_thieves_lose_and_double_nothing(void **state)
 	free(g);
 }
 
+/* Whoever watches a queue from outside sees a length that a queue can have. */
+static u32 is_watched;
+
+static void *watch(void *arg)
+{
+	u64 *wrong = arg;
+
+	while (!__atomic_load_n(&stress.is_done, __ATOMIC_ACQUIRE)) {
+		*wrong += runq_len(&stress.q) > RUNQ_SIZE;
+		__atomic_store_n(&is_watched, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+static void test_a_length_seen_from_outside_is_possible(void **state)
+{
+	struct gqueue overflow = { 0 };
+	struct g *g = gs_new(1);
+	u64 wrong = 0;
+	bool inherit;
+	pthread_t t;
+
+	(void)state;
+	memset(&stress, 0, sizeof(stress));
+	assert_int_equal(pthread_create(&t, NULL, watch, &wrong), 0);
+	for (int i = 0; i < STRESS_GS || !__atomic_load_n(&is_watched, __ATOMIC_RELAXED); i++) {
+		runq_put(&stress.q, g, false, &overflow);
+		assert_ptr_equal(runq_get(&stress.q, &inherit), g);
+	}
+	__atomic_store_n(&stress.is_done, 1, __ATOMIC_RELEASE);
+	pthread_join(t, NULL);
+
+	assert_int_equal(wrong, 0);
+	free(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_runnext_is_stolen_only_if_asked),
 		cmocka_unit_test(test_queues_join),
 		cmocka_unit_test(test_i7_owner_and_thieves_lose_and_double_nothing),
+		cmocka_unit_test(test_a_length_seen_from_outside_is_possible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
