@@ -176,9 +176,10 @@ static void signal_is_sent(int nr)
 	syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), nr);
 }
 
-static void send_segv(void *arg)
+static void send_segv_twice(void *arg)
 {
 	(void)arg;
+	signal_is_sent(SIGSEGV);
 	signal_is_sent(SIGSEGV);
 	back_to_system_stack();
 }
@@ -187,7 +188,7 @@ static void sent_and_default(void)
 {
 	given_default_handlers();
 	given_m_with_g();
-	on_goroutine_stack(send_segv);
+	on_goroutine_stack(send_segv_twice);
 	_exit(SURVIVED_EXIT);
 }
 
@@ -195,8 +196,7 @@ static void sent_and_ignored(void)
 {
 	given_handler(SIGSEGV, 0, (void *)SIG_IGN);
 	given_m_with_g();
-	on_goroutine_stack(send_segv);
-	on_goroutine_stack(send_segv);
+	on_goroutine_stack(send_segv_twice);
 	_exit(SURVIVED_EXIT);
 }
 
