@@ -110,10 +110,15 @@ static inline struct program program_start(char *const argv[], e2e_setup_fn setu
 	p.pid = fork();
 	assert_true(p.pid >= 0);
 	if (p.pid == 0) {
+		/* The user that setup makes of us may not reach the file by its path. */
+		int file = argv[0] ? open(argv[0], O_RDONLY | O_CLOEXEC) : -1;
+
 		dup2(out[1], 1);
 		e2e_child(setup);
 		if (argv[0])
 			execv(argv[0], argv);
+		if (file >= 0)
+			fexecve(file, argv, environ);
 		_exit(127);
 	}
 	close(out[1]);
