@@ -182,6 +182,86 @@ static void foreign_frames_as_large_as_a_guard(void **state)
 	assert_thread_is_named("recurse_big");
 }
 
+/* What a program had installed before grt_run. */
+#define OWN_STATUS 7
+
+static void own_handler(int nr)
+{
+	_exit(nr == SIGSEGV ? OWN_STATUS : 1);
+}
+
+static void own_handler_info(int nr, siginfo_t *info, void *uc)
+{
+	(void)uc;
+	_exit(nr == SIGSEGV && info->si_addr == NULL ? OWN_STATUS : 1);
+}
+
+static void in_goroutine_with_a_handler(void)
+{
+	struct sigaction sa = { .sa_handler = own_handler };
+
+	sigaction(SIGSEGV, &sa, NULL);
+	in_goroutine();
+}
+
+static void in_goroutine_with_a_handler_of_three(void)
+{
+	struct sigaction sa = { .sa_sigaction = own_handler_info, .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGSEGV, &sa, NULL);
+	in_goroutine();
+}
+
+static void a_handler_from_before_gets_other_faults(void **state)
+{
+	(void)state;
+	body = null_write;
+	child_run(&child, in_goroutine_with_a_handler);
+	assert_true(WIFEXITED(child.status));
+	assert_int_equal(WEXITSTATUS(child.status), OWN_STATUS);
+	child_run(&child, in_goroutine_with_a_handler_of_three);
+	assert_true(WIFEXITED(child.status));
+	assert_int_equal(WEXITSTATUS(child.status), OWN_STATUS);
+}
+
+static void a_handler_from_before_gets_no_overflow(void **state)
+{
+	(void)state;
+	body = small;
+	child_run(&child, in_goroutine_with_a_handler);
+	assert_is_told("goroutine 2 [running]:", "recurse_small", 10);
+}
+
+/* Sent, and not a fault: an ignored signal stays ignored, any other ends the process. */
+static int send_signal(void *arg)
+{
+	(void)arg;
+	raise(SIGSEGV);
+	return 0;
+}
+
+static void with_the_signal_ignored(void)
+{
+	signal(SIGSEGV, SIG_IGN);
+	_exit(grt_run(send_signal, NULL) == 0 ? 0 : 1);
+}
+
+static void with_the_signal_default(void)
+{
+	signal(SIGSEGV, SIG_DFL);
+	grt_run(send_signal, NULL);
+}
+
+static void a_signal_that_was_sent_acts_as_before(void **state)
+{
+	(void)state;
+	child_run(&child, with_the_signal_ignored);
+	assert_int_equal(child.status, 0);
+	child_run(&child, with_the_signal_default);
+	assert_true(WIFSIGNALED(child.status));
+	assert_int_equal(WTERMSIG(child.status), SIGSEGV);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +271,9 @@ int main(void)
 		cmocka_unit_test(a_null_pointer_is_no_overflow),
 		cmocka_unit_test(foreign_code_overflows_a_threads_stack),
 		cmocka_unit_test(foreign_frames_as_large_as_a_guard),
+		cmocka_unit_test(a_handler_from_before_gets_other_faults),
+		cmocka_unit_test(a_handler_from_before_gets_no_overflow),
+		cmocka_unit_test(a_signal_that_was_sent_acts_as_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
