@@ -22,6 +22,8 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define WAKE_BYTES (64 << 10)
+#define WAKE_WIDTH \
+	1024 /* a few records: one of them wakes the reader, the flood after it does not */
 #define CALL_IN 1ull
 
 const volatile __u32 target_tgid;    /* in the initial pid namespace */
@@ -82,9 +84,9 @@ static __u32 tid_for_observer(void)
 
 static void send(struct grt_rec *rec)
 {
-	__u64 flags = BPF_RB_NO_WAKEUP;
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), flags = BPF_RB_NO_WAKEUP;
 
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= WAKE_BYTES)
+	if (waiting >= WAKE_BYTES && waiting < WAKE_BYTES + WAKE_WIDTH)
 		flags = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&ring, rec, sizeof(*rec), flags) != 0)
 		count(BPF_COUNT_LOST_RING);

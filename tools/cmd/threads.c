@@ -255,7 +255,6 @@ static void finish(struct session *s, enum view_why why)
 		e.law_broken = law;
 	s->source->ops->status(s->source, &st);
 	e.probe_hits = st.probe_hits;
-	e.bpf_run_ns = st.bpf_run_ns;
 	if (s->has_begun)
 		s->view->ops->totals(s->view, s->model, &e);
 }

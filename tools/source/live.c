@@ -130,15 +130,20 @@ static int live_wait(struct source *base, int64_t until_ns, source_emit_fn emit,
 	struct live *l = (struct live *)base;
 
 	while (!source_was_signalled()) {
-		struct pollfd p = { .fd = l->target->pidfd, .events = POLLIN };
+		/* The end of the target; a ring that fills. */
+		struct pollfd p[2] = {
+			{ .fd = l->target->pidfd, .events = POLLIN },
+			{ .fd = l->events ? events_fd(l->events) : -1, .events = POLLIN },
+		};
 		int64_t left = until_ns - (int64_t)threads_now_ns();
 		int ms = (int)(left / NS_PER_MS) + 1;
 
 		if (left <= 0)
 			return 0;
-		poll(&p, 1, ms < DRAIN_MS ? ms : DRAIN_MS);
+		poll(p, 2, ms < DRAIN_MS ? ms : DRAIN_MS);
 		drain(l, emit, arg);
-		l->is_gone = p.fd >= 0 ? (p.revents & POLLIN) != 0 : !target_is_alive(l->target);
+		l->is_gone = p[0].fd >= 0 ? (p[0].revents & POLLIN) != 0
+					  : !target_is_alive(l->target);
 		if (l->is_gone || l->has_execed) {
 			tell_losses(l, emit, arg);
 			return -ESRCH;

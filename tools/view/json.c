@@ -255,7 +255,6 @@ static void totals(struct view *v, const struct model *m, const struct view_end 
 	}
 	json_text(j, "law_broken", e->law_broken);
 	json_uint(j, "probe_hits", e->probe_hits);
-	json_uint(j, "bpf_run_ns", e->bpf_run_ns);
 	json_open(j, "lost_by", '{');
 	for (int i = 1; i < MODEL_LOSSES; i++)
 		json_uint(j, view_loss_word((enum grt_loss)i), model_lost(m, (enum grt_loss)i));

@@ -34,7 +34,7 @@ struct view_end {
 	enum view_why why;
 	uint64_t rows, observed_ns;
 	const char *law_broken; /* NULL: all hold */
-	uint64_t probe_hits, bpf_run_ns;
+	uint64_t probe_hits;
 };
 
 struct view;
