@@ -63,6 +63,7 @@ long io_call(const struct io_call *c, i64 deadline_ns)
 {
 	int fd = (int)c->args[0];
 	u64 seq = netpoll_generation(fd);
+	bool has_waited = false;
 	long r;
 
 	if (!seq)
@@ -72,7 +73,10 @@ long io_call(const struct io_call *c, i64 deadline_ns)
 
 		if (rc < 0)
 			return rc;
+		has_waited = true;
 	}
+	if (has_waited)
+		netwait_done(fd, c->mode);
 	return r > 0 || netpoll_generation(fd) == seq ? r : -EBADF;
 }
 
@@ -302,6 +306,7 @@ int grt_pipe(int ret_fd[2])
 
 int grt_fd_wait(int fd, short events, int64_t deadline_ns)
 {
+	u32 mode = events == POLLIN ? GRT_MODE_READ : GRT_MODE_WRITE;
 	u64 seq = netpoll_generation(fd);
 
 	if (events != POLLIN && events != POLLOUT)
@@ -311,10 +316,11 @@ int grt_fd_wait(int fd, short events, int64_t deadline_ns)
 		struct timespec at_once = { 0 };
 		int rc = (int)call_raw(SYS_ppoll, (long)&p, 1, (long)&at_once, 0, 0, 0);
 
-		if (rc > 0)
+		if (rc > 0) {
+			netwait_done(fd, mode);
 			return p.revents & POLLNVAL ? -EBADF : 0;
-		rc = netwait(fd, seq, events == POLLIN ? GRT_MODE_READ : GRT_MODE_WRITE,
-			     deadline_ns);
+		}
+		rc = netwait(fd, seq, mode, deadline_ns);
 		if (rc < 0)
 			return rc;
 	}

@@ -113,8 +113,10 @@ int grt_connect_dl(int fd, const struct sockaddr *addr, socklen_t len, int64_t d
 
 		if (rc == 0)
 			rc = connect_result(fd);
-		if (rc < 0 || is_connected(fd))
+		if (rc < 0 || is_connected(fd)) {
+			netwait_done(fd, GRT_MODE_WRITE);
 			return rc;
+		}
 		/* Woken by an event that was older than this connect. */
 	}
 }

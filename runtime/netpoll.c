@@ -157,7 +157,7 @@ static void expel(struct pd_dir *d, struct gqueue *ret, i32 *waiters)
 		g->wake_value = WOKEN_CLOSED;
 		gqueue_push(ret, g);
 	}
-	d->has_turn = false;
+	__atomic_store_n(&d->turn, NULL, __ATOMIC_RELAXED);
 	timer_stop(&d->timer);
 	__atomic_store_n(&d->word, PD_NIL, __ATOMIC_RELEASE);
 }

@@ -41,7 +41,7 @@ struct pd_dir {
 	u64 word;            /* A  as above */
 	struct pd *pd;       /* I  after the first open */
 	struct gqueue queue; /* L  pd.lock: goroutines behind the one whose turn it is */
-	bool has_turn;       /* L  some goroutine is at the word */
+	struct g *turn;      /* W  pd.lock: who is at the word, or tries its call; NULL: nobody */
 	u64 wait_seq;        /* L  counts waits: tells a stale deadline */
 	u64 expired_seq;     /* L  wait whose deadline has passed */
 	struct timer timer;  /* deadline of the wait at the word */

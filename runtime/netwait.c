@@ -2,10 +2,12 @@
 /*
  * netwait.c - see netwait.h.
  *
- * Turns: per direction one goroutine is at the word; others queue behind it. Whoever leaves the word
- * because it became ready lets the next one try its call too, for one edge may stand for more than one
- * goroutine's worth of data or connections; who finds nothing comes back. So a burst of connections is
- * served wholly by any number of acceptors, however few edges the kernel made of it.
+ * Turns: per direction one goroutine has the turn; others queue behind it. It keeps the turn when it is
+ * woken and tries its call: EAGAIN, and it is at the word again; anything else, and the next one gets the
+ * turn and tries, for one edge may stand for more than one goroutine's worth of data or connections. So
+ * a burst is served wholly by any number of acceptors, however few edges the kernel made of it, and
+ * what comes for one wakes two: the second finds nothing and stays at the word. Passing the turn on before
+ * the call is tried was given up: a few waiters then wake each other for ever.
  *
  * Deadlines: one timer per direction, in the type-stable pd, for the goroutine at the word; those in the
  * queue use the timer of their own G. A firing may come late, for a wait that is over:
@@ -212,16 +214,16 @@ static int wait_in_queue(struct pd_dir *d, i64 deadline_ns)
 	return g->wake_value == WOKEN_EXPIRED ? -ETIMEDOUT : 0;
 }
 
-/* The next in the queue may try its call as well; ends_turn: the caller leaves the word. */
-static void pass_on(struct pd_dir *d, u64 seq, bool ends_turn)
+/* Of the goroutine that has the turn: to the first in the queue, which tries its call. */
+static void turn_give(struct pd_dir *d)
 {
-	struct g *next = NULL;
+	struct g *next = NULL, *self = sched_self();
 
 	lock_acquire(&d->pd->lock);
-	if (d->pd->seq == seq) {
-		if (ends_turn)
-			d->has_turn = false;
+	/* A close may have ended all turns of the generation. */
+	if (d->turn == self) {
 		next = gqueue_pop(&d->queue);
+		__atomic_store_n(&d->turn, next, __ATOMIC_RELAXED);
 		if (next)
 			next->wake_value = WOKEN_READY;
 	}
@@ -230,19 +232,60 @@ static void pass_on(struct pd_dir *d, u64 seq, bool ends_turn)
 		sched_ready(next);
 }
 
+static struct pd_dir *dir_of(struct pd *pd, u32 mode)
+{
+	return &pd->dir[mode == GRT_MODE_WRITE];
+}
+
+/* Without the lock: only the caller itself takes or keeps the turn in its name. */
+static bool has_turn(const struct pd_dir *d, const struct g *g)
+{
+	return __atomic_load_n(&d->turn, __ATOMIC_RELAXED) == g;
+}
+
+void netwait_done(int fd, u32 mode)
+{
+	struct pd *pd = netpoll_pd(fd);
+	struct g *g = sched_self();
+
+	if (pd && g && has_turn(dir_of(pd, mode), g))
+		turn_give(dir_of(pd, mode));
+}
+
+/* lock held, and released. */
+static int wait_in_turn(struct pd_dir *d, u64 seq, u32 mode, i64 deadline_ns)
+{
+	struct g *g = sched_self();
+
+	if (d->turn && d->turn != g)
+		return wait_in_queue(d, deadline_ns);
+	__atomic_store_n(&d->turn, g, __ATOMIC_RELAXED);
+	return wait_at_word(d, mode, seq, deadline_ns);
+}
+
+/*
+ * Woken is not yet running; the number may be another descriptor's by then, whose data is not for us:
+ *
+ *     waiter                   poller            another
+ *                              G -> nil, wakes
+ *                                                close; a new pipe by the same number
+ *     runs: seq has changed
+ */
+static bool has_ended(const struct pd *pd, u64 seq)
+{
+	return __atomic_load_n(&pd->seq, __ATOMIC_ACQUIRE) != seq;
+}
+
 int netwait(int fd, u64 seq, u32 mode, i64 deadline_ns)
 {
 	struct pd *pd = netpoll_pd(fd);
 	struct g *g = sched_self();
-	struct pd_dir *d;
-	bool has_turn;
 	int rc;
 
 	if (!g)
 		return -EPERM;
 	if (!pd)
 		return -EBADF;
-	d = &pd->dir[mode == GRT_MODE_WRITE];
 	lock_acquire(&pd->lock);
 	if (!(seq & 1) || pd->seq != seq) {
 		lock_release(&pd->lock);
@@ -250,11 +293,11 @@ int netwait(int fd, u64 seq, u32 mode, i64 deadline_ns)
 	}
 	g->wait_fd = fd;
 	g->wait_mode = mode;
-	has_turn = !d->has_turn;
-	d->has_turn = true;
-	rc = has_turn ? wait_at_word(d, mode, seq, deadline_ns) : wait_in_queue(d, deadline_ns);
+	rc = wait_in_turn(dir_of(pd, mode), seq, mode, deadline_ns);
 	g->wait_fd = -1;
-	if (has_turn || rc == 0)
-		pass_on(d, seq, has_turn);
+	if (rc == 0 && has_ended(pd, seq))
+		rc = -EBADF;
+	if (rc < 0)
+		netwait_done(fd, mode);
 	return rc;
 }

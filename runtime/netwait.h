@@ -6,11 +6,14 @@
 #include "types.h"
 
 /*
- * Park the calling goroutine until fd, in its use by generation seq, is ready for mode (GRT_MODE_*), or deadline_ns (absolute; 0: none).
- * 0: ready, try the call again (it may still say EAGAIN). -EBADF closed or not open, -ETIMEDOUT, -EPERM not
- * a goroutine. Any number of goroutines may wait; one is at the word, the others queue.
+ * Park the calling goroutine until fd, in its use by generation seq, is ready for mode (GRT_MODE_*), or
+ * until deadline_ns (absolute; 0: none). 0: ready, try the call again, and wait again if it still says
+ * EAGAIN, or else call netwait_done. -EBADF: that use has ended; -ETIMEDOUT; -EPERM: not a goroutine; then
+ * all is done. Any number of goroutines may wait; one has the turn, the others queue.
  */
 int netwait(int fd, u64 seq, u32 mode, i64 deadline_ns);
+/* The call did not say EAGAIN: the next one's turn. Nothing if it is not the caller's. */
+void netwait_done(int fd, u32 mode);
 int netwait_open(int fd);  /* netpoll_open, and wakes whom it expels */
 int netwait_close(int fd); /* netpoll_close, likewise */
 

@@ -343,6 +343,106 @@ RUNTIME_TEST(close_wakes_all_who_wait, 2)
 	EXPECT_EQ(grt_close(fd[0]), -EBADF);
 }
 
+#define CROWD 64
+
+static int count_done(const struct reader *r, int n)
+{
+	int done = 0;
+
+	for (int i = 0; i < n; i++)
+		done += is_done(&r[i]);
+	return done;
+}
+
+static size_t parks_of(const struct reader *r, int n)
+{
+	size_t parks = 0;
+
+	collect(&got);
+	for (size_t k = 0; k < got.n; k++)
+		for (int i = 0; i < n; i++)
+			parks += got.rec[k].arg[0] == r[i].id;
+	return parks;
+}
+
+/* Who finds nothing stays at the word, and wakes nobody: else they wake each other for ever. */
+RUNTIME_TEST(what_comes_for_one_wakes_no_crowd, 2)
+{
+	static struct reader r[CROWD];
+	int fd[2];
+
+	EXPECT_EQ(grt_sink_open(KIND(g_park), 0), 0);
+	EXPECT_EQ(grt_pipe(fd), 0);
+	for (int i = 0; i < CROWD; i++) {
+		start(&r[i], fd[0], 0);
+		AWAIT(is_parked(&r[i]));
+	}
+	for (int i = 0; i < CROWD; i++) {
+		EXPECT_EQ(write(fd[1], "c", 1), 1);
+		AWAIT(count_done(r, CROWD) == i + 1);
+	}
+
+	/* then each parked once, and per byte at most the one with the turn by an event that was
+	 * late, and the one that got the turn after it */
+	EXPECT(parks_of(r, CROWD) <= 3 * CROWD, "%zu parks", parks_of(r, CROWD));
+	AWAIT(waiters() == 0);
+}
+
+/* Woken, but not running yet: the number is another pipe's by then. */
+RUNTIME_TEST(who_was_woken_too_late_reads_no_other_pipe, 1)
+{
+	struct reader r;
+	int fd[2], again[2];
+	char c;
+
+	EXPECT_EQ(grt_sink_open(KIND(netpoll_ready), 0), 0);
+	EXPECT_EQ(grt_pipe(fd), 0);
+	start(&r, fd[0], 0);
+	AWAIT(waiters() == 1);
+	EXPECT_EQ(write(fd[1], "o", 1), 1);
+	while (collect(&got), collected_count(&got, GRT_K_netpoll_ready) == 0)
+		;
+
+	/* when the only P is not given up before the number has been used anew */
+	EXPECT_EQ(grt_close(fd[0]), 0);
+	EXPECT_EQ(grt_pipe(again), 0);
+	EXPECT_EQ(again[0], fd[0]);
+	EXPECT_EQ(write(again[1], "n", 1), 1);
+	AWAIT(is_done(&r));
+
+	EXPECT_EQ(r.result, -EBADF);
+	EXPECT_EQ(grt_read(again[0], &c, 1), 1);
+	EXPECT_EQ(c, 'n');
+	AWAIT(waiters() == 0);
+}
+
+/* The turn goes on also from one that gives up, and from one that got an error. */
+RUNTIME_TEST(a_turn_is_never_lost, 2)
+{
+	struct reader r[3];
+	int fd[2];
+
+	EXPECT_EQ(grt_sink_open(KIND(g_park), 0), 0);
+	EXPECT_EQ(grt_pipe(fd), 0);
+	start(&r[0], fd[0], grt_now() + 20 * MS);
+	AWAIT(is_parked(&r[0]));
+	start(&r[1], fd[0], 0);
+	AWAIT(is_parked(&r[1]));
+	start(&r[2], fd[0], 0);
+	AWAIT(is_parked(&r[2]));
+
+	/* when the one with the turn runs out of time, and then the writer goes away */
+	AWAIT(is_done(&r[0]));
+	EXPECT_EQ(r[0].result, -ETIMEDOUT);
+	EXPECT_EQ(grt_close(fd[1]), 0);
+
+	/* then all see the end of the pipe, one after the other */
+	AWAIT(count_done(r, 3) == 3);
+	EXPECT_EQ(r[1].result, 0);
+	EXPECT_EQ(r[2].result, 0);
+	AWAIT(waiters() == 0);
+}
+
 RUNTIME_TEST(waiting_by_itself_sees_what_was_there_before, 2)
 {
 	char c[2];
@@ -376,6 +476,9 @@ int main(void)
 		cmocka_unit_test(a_deadline_in_the_past_means_do_not_wait),
 		cmocka_unit_test(deadline_and_event_race_for_one_wake_up),
 		cmocka_unit_test(close_wakes_all_who_wait),
+		cmocka_unit_test(what_comes_for_one_wakes_no_crowd),
+		cmocka_unit_test(who_was_woken_too_late_reads_no_other_pipe),
+		cmocka_unit_test(a_turn_is_never_lost),
 		cmocka_unit_test(waiting_by_itself_sees_what_was_there_before),
 	};
 
