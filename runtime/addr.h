@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* addr.h - "tcp", "127.0.0.1:80" -> a socket address. Numeric hosts only: nothing here asks a resolver. */
+/* addr.h - "tcp", "127.0.0.1:80" -> a socket address. Hosts are numeric: no resolver is asked. */
 #ifndef GRT_ADDR_H
 #define GRT_ADDR_H
 

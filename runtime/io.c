@@ -2,9 +2,10 @@
 /*
  * io.c - grt/io.h: blocking-looking calls on descriptors.
  *
- * A pollable descriptor is non-blocking, so that its call returns at once; it is entered as a call that may
- * block all the same: foreign code may have cleared O_NONBLOCK on a duplicate, which shares the flag, and
- * then the P must not be lost with the thread. The price is two stores and two loads.
+ * A pollable descriptor is non-blocking, so that its call returns at once; it is entered as a call
+ * that may block all the same: foreign code may have cleared O_NONBLOCK on a duplicate, which
+ * shares the flag, and then the P must not be lost with the thread. The price is two stores and two
+ * loads.
  */
 #include "io.h"
 
@@ -56,8 +57,8 @@ static long io_blocking(const struct io_call *c, i64 deadline_ns)
 }
 
 /*
- * The generation is read before the call: what closes the number meanwhile, and perhaps uses it anew,
- * ends this call with -EBADF instead of having it wait for a descriptor that is not its own.
+ * The generation is read before the call: what closes the number meanwhile, and perhaps uses it
+ * anew, ends this call with -EBADF instead of having it wait for a descriptor that is not its own.
  */
 long io_call(const struct io_call *c, i64 deadline_ns)
 {
@@ -80,6 +81,15 @@ long io_call(const struct io_call *c, i64 deadline_ns)
 	return r > 0 || netpoll_generation(fd) == seq ? r : -EBADF;
 }
 
+/* The number is new: foreign code closed its earlier use, and who waits for that shall know. */
+static void end_earlier_use(int fd)
+{
+	u64 seq = netpoll_generation(fd);
+
+	if (seq && netwait_close(fd) == 0)
+		netpoll_closed(fd, seq);
+}
+
 int grt_openat(int dirfd, const char *path, int flags, mode_t mode)
 {
 	long r;
@@ -87,6 +97,8 @@ int grt_openat(int dirfd, const char *path, int flags, mode_t mode)
 	do
 		r = call_syscall(SYS_openat, dirfd, (long)path, flags | O_CLOEXEC, mode, 0, 0);
 	while (r == -EINTR);
+	if (r >= 0)
+		end_earlier_use((int)r);
 	return (int)r;
 }
 
@@ -113,9 +125,9 @@ static bool is_in_use(int fd)
 }
 
 /*
- * Foreign code made a socket blocking, and goroutines sleep in the kernel on it: closing the number does
- * not wake them, ending the connection does. With nobody inside it is left alone, for another process may
- * have been given it.
+ * Foreign code made a socket blocking, and goroutines sleep in the kernel on it: closing the number
+ * does not wake them, ending the connection does. With nobody inside it is left alone, for another
+ * process may have been given it.
  */
 static void end_blocking_calls(int fd)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* io.h - what io.c and net.c share: a call on a pollable descriptor, repeated until it is not EAGAIN. */
+/* io.h - shared by io.c and net.c: a call on a pollable descriptor, until it does not say EAGAIN. */
 #ifndef GRT_IO_INTERNAL_H
 #define GRT_IO_INTERNAL_H
 
@@ -13,8 +13,8 @@ struct io_call {
 };
 
 /*
- * On a pollable fd: call, wait while it says EAGAIN. On any other: a blocking call; a deadline is then
- * -EINVAL. EINTR is repeated. The result, or -errno.
+ * On a pollable fd: call, wait while it says EAGAIN. On any other: a blocking call; a deadline is
+ * then -EINVAL. EINTR is repeated. The result, or -errno.
  */
 long io_call(const struct io_call *c, i64 deadline_ns);
 

@@ -12,8 +12,8 @@
  *     wait -> G   (it is parked)
  *                                       G -> nil, wakes G
  *
- * Either the goroutine sees "ready", or the poller sees G. An event of an old generation is dropped by
- * its seq; one that slips through between that check and the word is a spurious "ready": its
+ * Either the goroutine sees "ready", or the poller sees G. An event of an old generation is dropped
+ * by its seq; one that slips through between that check and the word is a spurious "ready": its
  * goroutine tries its call again, gets EAGAIN, and parks again (I17).
  */
 #include "netpoll.h"
@@ -179,14 +179,15 @@ static void set_ready(struct pd_dir *d)
 }
 
 /*
- * The new generation must be in place before the kernel can tell its first event, which would be dropped
- * as stale otherwise. If the number was in use here (somebody closed it behind our back, or it is still
- * registered), what the two generations may have lost between them is made good by "ready".
+ * The new generation must be in place before the kernel can tell its first event, which would be
+ * dropped as stale otherwise. If the number was in use here (somebody closed it behind our back, or
+ * it is still registered), what the two generations may have lost between them is made good by
+ * "ready". If it now belongs to what cannot be polled, the earlier use has ended all the same.
  */
 static int open_locked(struct pd *pd, int fd, struct gqueue *ret)
 {
 	u64 old = pd->seq, seq = (old | 1) + (old & 1) * 2;
-	bool was_open = old & 1;
+	bool was_open = old & 1, goes_on;
 	int rc;
 
 	pd->fd = fd;
@@ -195,20 +196,19 @@ static int open_locked(struct pd *pd, int fd, struct gqueue *ret)
 		__atomic_store_n(&pd->dir[i].word, PD_NIL, __ATOMIC_RELEASE);
 	__atomic_store_n(&pd->seq, seq, __ATOMIC_RELEASE);
 	rc = backend->add(fd, seq);
+	goes_on = was_open && rc < 0 && rc != -EPERM && rc != -EBADF;
 	if (rc < 0)
-		__atomic_store_n(&pd->seq, was_open ? old : seq + 1, __ATOMIC_RELEASE);
-	if (!was_open)
-		return rc;
-	if (rc == 0) {
-		expel_both(pd, ret);
-		set_ready(&pd->dir[0]);
-		set_ready(&pd->dir[1]);
-	} else {
+		__atomic_store_n(&pd->seq, goes_on ? old : seq + 1, __ATOMIC_RELEASE);
+	if (goes_on) {
 		u32 before = ret->size;
 
 		dir_event(&pd->dir[0], ret);
 		dir_event(&pd->dir[1], ret);
 		netpoll_adjust((i32)before - (i32)ret->size);
+	} else if (was_open) {
+		expel_both(pd, ret);
+		set_ready(&pd->dir[0]);
+		set_ready(&pd->dir[1]);
 	}
 	return rc;
 }

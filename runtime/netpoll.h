@@ -2,15 +2,15 @@
 /*
  * netpoll.h - who waits for which descriptor.
  *
- * A poll descriptor (struct pd) exists per fd number, in a type-stable table; each use of the number
- * is a new generation (seq, odd while open). Per direction one word is a binary semaphore with four
- * values:
+ * A poll descriptor (struct pd) exists per fd number, in a type-stable table; each use of the
+ * number is a new generation (seq, odd while open). Per direction one word is a binary semaphore
+ * with four values:
  *
  *   nil      nothing            -> wait by a goroutine, ready by an event
  *   ready    event pending      -> nil by the goroutine that consumes it
- *   wait     about to park      -> G by the park commit, ready by an event, nil by deadline or close
- *   G        parked             -> nil, by an event, a deadline or close: the changer owns the wake-up
- *                                  and leaves its reason in g->wake_value
+ *   wait     about to park      -> G by the commit, ready by an event, nil by deadline or close
+ *   G        parked             -> nil, by an event, a deadline or close: the changer owns the
+ *                                  wake-up and leaves its reason in g->wake_value
  *
  * "wait" carries the generation, so that a goroutine of an old one cannot commit into a new one:
  *
@@ -62,7 +62,7 @@ struct netpoll_backend {
 		   u64 seq); /* edge-triggered, both directions; -EEXIST: is there already */
 	void (*del)(int fd);
 	void (*wake)(void); /* end a blocking wait, the present or the next one */
-	/* delay_ns < 0: for ever, 0: not at all. Calls netpoll_event per event; how many, or -errno. */
+	/* delay_ns < 0: for ever, 0: not at all. netpoll_event per event; how many, or -errno. */
 	int (*wait)(i64 delay_ns, struct gqueue *ret);
 };
 extern const struct netpoll_backend netpoll_epoll;
@@ -74,10 +74,10 @@ bool netpoll_is_inited(void);
 
 struct pd *netpoll_pd(int fd); /* NULL: not a number that can be polled */
 bool netpoll_is_open(int fd);
-/* Take the fd number into use. 0; -EPERM the kernel cannot poll it; -EEXIST; -errno. Gs of an earlier use
- * of the number that nobody closed here go to *ret, woken as WOKEN_CLOSED. */
+/* Take the fd number into use. 0; -EPERM the kernel cannot poll it; -EEXIST; -errno. Gs of an
+ * earlier use of the number that nobody closed here go to *ret, woken as WOKEN_CLOSED. */
 int netpoll_open(int fd, struct gqueue *ret);
-/* End its use: all who wait go to *ret as WOKEN_CLOSED. 0 or -EBADF. Then close(2), then tell that. */
+/* End its use: all who wait go to *ret as WOKEN_CLOSED. 0 or -EBADF. Then close(2), then say so. */
 int netpoll_close(int fd, struct gqueue *ret);
 void netpoll_closed(int fd, u64 seq); /* seq: generation that has ended */
 /* Its use has ended here, but the number may still be good for the kernel. */
@@ -88,10 +88,10 @@ u64 netpoll_generation(int fd);
 struct g *netpoll_unblock(struct pd_dir *d, enum netpoll_woken why);
 
 /*
- * Poll: delay as the backend's wait. Gs to be made runnable (they are still `waiting`: the caller makes
- * that transition) are appended to *ret. Returns the change of netpoll_waiters (<= 0), which the caller
- * applies with netpoll_adjust AFTER they are on a queue (else: a false deadlock verdict, or a lost
- * poll). Caller has no P if it may sleep.
+ * Poll: delay as the backend's wait. Gs to be made runnable (they are still `waiting`: the caller
+ * makes that transition) are appended to *ret. Returns the change of netpoll_waiters (<= 0), which
+ * the caller applies with netpoll_adjust AFTER they are on a queue (else: a false deadlock verdict,
+ * or a lost poll). Caller has no P if it may sleep.
  */
 i32 netpoll_poll(i64 delay_ns, struct gqueue *ret, enum grt_netpoll_by by);
 void netpoll_adjust(i32 delta);

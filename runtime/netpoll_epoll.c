@@ -2,7 +2,8 @@
 /*
  * netpoll_epoll.c - the netpoller's backend on epoll.
  *
- * Edge-triggered, both directions, registered once per use of a descriptor: a wait costs no system call.
+ * Edge-triggered, both directions, registered once per use of a descriptor: a wait costs no system
+ * call.
  * An event carries the fd number and its generation. A description may outlive its close in this
  * process (a forked child holds it); its events then come with an old generation and are dropped.
  */

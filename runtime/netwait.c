@@ -2,15 +2,16 @@
 /*
  * netwait.c - see netwait.h.
  *
- * Turns: per direction one goroutine has the turn; others queue behind it. It keeps the turn when it is
- * woken and tries its call: EAGAIN, and it is at the word again; anything else, and the next one gets the
- * turn and tries, for one edge may stand for more than one goroutine's worth of data or connections. So
- * a burst is served wholly by any number of acceptors, however few edges the kernel made of it, and
- * what comes for one wakes two: the second finds nothing and stays at the word. Passing the turn on before
- * the call is tried was given up: a few waiters then wake each other for ever.
+ * Turns: per direction one goroutine has the turn; others queue behind it. It keeps the turn when
+ * it is woken and tries its call: EAGAIN, and it is at the word again; anything else, and the next
+ * one gets the turn and tries, for one edge may stand for more than one goroutine's worth of data
+ * or connections. So a burst is served wholly by any number of acceptors, however few edges the
+ * kernel made of it, and what comes for one wakes two: the second finds nothing and stays at the
+ * word. Passing the turn on before the call is tried was given up: a few waiters then wake each
+ * other for ever.
  *
- * Deadlines: one timer per direction, in the type-stable pd, for the goroutine at the word; those in the
- * queue use the timer of their own G. A firing may come late, for a wait that is over:
+ * Deadlines: one timer per direction, in the type-stable pd, for the goroutine at the word; those
+ * in the queue use the timer of their own G. A firing may come late, for a wait that is over:
  *
  *     timer thread                        goroutine
  *     takes the timer off the heap
@@ -264,7 +265,8 @@ static int wait_in_turn(struct pd_dir *d, u64 seq, u32 mode, i64 deadline_ns)
 }
 
 /*
- * Woken is not yet running; the number may be another descriptor's by then, whose data is not for us:
+ * Woken is not yet running; the number may be another descriptor's by then, whose data is not for
+ * us:
  *
  *     waiter                   poller            another
  *                              G -> nil, wakes

@@ -2,9 +2,9 @@
 /*
  * sync.c - wait group and mutex: clients of park and ready, and of nothing else.
  *
- * Each object has a word that is a lock for its few fields; waiters are a FIFO of Gs inside it. A mutex is
- * handed over: unlock gives it to the first waiter, which then owns it when it wakes, so that nobody can
- * overtake. Objects are zeroed memory: no initialisation, nothing to free.
+ * Each object has a word that is a lock for its few fields; waiters are a FIFO of Gs inside it. A
+ * mutex is handed over: unlock gives it to the first waiter, which then owns it when it wakes, so
+ * that nobody can overtake. Objects are zeroed memory: no initialisation, nothing to free.
  */
 #include "include/grt/sync.h"
 

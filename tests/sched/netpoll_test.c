@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netpoll_test.c - who waits for a descriptor, who wakes it and by what: event, deadline, close. After
- * each test nobody is counted as waiting (I16).
+ * netpoll_test.c - who waits for a descriptor, who wakes it and by what: event, deadline, close.
+ * After each test nobody is counted as waiting (I16).
  */
 #include "runtime_test.h"
 
@@ -80,9 +80,9 @@ static void start(struct reader *r, int fd, int64_t deadline_ns)
 #define CONNECTIONS 1000
 
 /*
- * Whatever the number of connections: idle ones that may stay, the one that runs this, the one that polls,
- * the first thread, and a sanitizer's own. On a machine that is busy a short call may lose its P, and
- * a thread is made that leaves after a while.
+ * Whatever the number of connections: idle ones that may stay, the one that runs this, the one that
+ * polls, the first thread, and a sanitizer's own. On a machine that is busy a short call may lose
+ * its P, and a thread is made that leaves after a while.
  */
 static int threads_max(void)
 {

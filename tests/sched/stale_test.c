@@ -2,9 +2,9 @@
 /*
  * stale_test.c - I17: an event of an earlier use of a descriptor's number changes nothing.
  *
- * The open file of a closed pipe lives on in a duplicate or in a forked child, and so may its registration
- * with the kernel's poller: data on it gives an event with a number that is another pipe's by then.
- * GRT_LONG=1: 10^5 rounds.
+ * The open file of a closed pipe lives on in a duplicate or in a forked child, and so may its
+ * registration with the kernel's poller: data on it gives an event with a number that is another
+ * pipe's by then. GRT_LONG=1: 10^5 rounds.
  */
 #include "runtime_test.h"
 
@@ -202,6 +202,52 @@ RUNTIME_TEST(i17_who_waited_for_the_old_use_is_told_that_it_ended, 2)
 	AWAIT(waiters() == 0);
 }
 
+/* The same, but the number becomes a file's, which nobody can wait for. */
+static void become_file(int (*open_file)(void))
+{
+	struct reader r;
+	int fd[2], file;
+	char c[2];
+
+	EXPECT_EQ(grt_pipe(fd), 0);
+	start(&r, fd[0], 1);
+	EXPECT_EQ(close(fd[0]), 0);
+
+	file = open_file();
+	EXPECT_EQ(file, fd[0]);
+	AWAIT(is_done(&r));
+	EXPECT_EQ(r.result, -EBADF);
+
+	/* then the file is like any other, read from its start */
+	EXPECT_EQ(grt_read_dl(file, c, 1, grt_now() + 1000000000ll), -EINVAL);
+	EXPECT_EQ(grt_read(file, c, 2), 2);
+	EXPECT_EQ(memcmp(c, "Na", 2), 0);
+	AWAIT(waiters() == 0);
+}
+
+static int open_by_grt(void)
+{
+	return grt_open("/proc/self/status", O_RDONLY, 0);
+}
+
+static int open_by_foreign_code(void)
+{
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	EXPECT_EQ(grt_fd_pollable(fd), -EPERM);
+	return fd;
+}
+
+RUNTIME_TEST(i17_who_waited_is_told_when_the_number_is_opened_as_a_file, 2)
+{
+	become_file(open_by_grt);
+}
+
+RUNTIME_TEST(i17_who_waited_is_told_when_the_number_cannot_be_polled, 2)
+{
+	become_file(open_by_foreign_code);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +255,8 @@ int main(void)
 		cmocka_unit_test(i17_a_pipe_closed_by_foreign_code_wakes_nobody),
 		cmocka_unit_test(i17_a_pipe_that_a_child_still_holds_wakes_nobody),
 		cmocka_unit_test(i17_who_waited_for_the_old_use_is_told_that_it_ended),
+		cmocka_unit_test(i17_who_waited_is_told_when_the_number_is_opened_as_a_file),
+		cmocka_unit_test(i17_who_waited_is_told_when_the_number_cannot_be_polled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
