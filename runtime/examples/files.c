@@ -4,8 +4,8 @@
  *
  *   files DIR [--readers 16] [--rounds 1]
  *
- * Readers take file after file; a read that has to wait for the disk costs its thread, not its P, so that
- * the two goroutines that compute go on all the time.
+ * Readers take file after file; a read that has to wait for the disk costs its thread, not its P,
+ * so that the two goroutines that compute go on all the time.
  *
  *   $ files /usr/include
  *   ready: 16 readers, pid 4711
@@ -127,19 +127,27 @@ static int run(void *arg)
 	return 0;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: files DIR [--readers N] [--rounds N]\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc < 2 || argv[1][0] == '-') {
-		fprintf(stderr, "usage: files DIR [--readers N] [--rounds N]\n");
-		return 2;
-	}
+	if (argc < 2 || argv[1][0] == '-')
+		return usage();
 	dir = argv[1];
-	for (int i = 2; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--readers") == 0)
+	for (int i = 2; i < argc; i += 2) {
+		if (i + 1 < argc && strcmp(argv[i], "--readers") == 0)
 			readers = atoi(argv[i + 1]);
-		else if (strcmp(argv[i], "--rounds") == 0)
+		else if (i + 1 < argc && strcmp(argv[i], "--rounds") == 0)
 			repeat = atoi(argv[i + 1]);
+		else
+			return usage();
 	}
+	if (readers < 1 || repeat < 1)
+		return usage();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	return grt_run(run, NULL);
 }

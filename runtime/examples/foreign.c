@@ -4,8 +4,8 @@
  *
  *   foreign [--callers 8] [--seconds 3]
  *
- * Each caller sleeps in a foreign function for 100 ms at a time; two goroutines count meanwhile. With
- * the runtime told (grt_blocking_call), the P of a sleeper goes to another thread.
+ * Each caller sleeps in a foreign function for 100 ms at a time; two goroutines count meanwhile.
+ * With the runtime told (grt_blocking_call), the P of a sleeper goes to another thread.
  *
  *   $ foreign --callers 8 --seconds 3
  *   ready: 8 in foreign_nap, pid 4711
@@ -71,8 +71,9 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i + 1 < argc; i += 2) {
-		int *option = strcmp(argv[i], "--callers") == 0   ? &callers
+	for (int i = 1; i < argc; i += 2) {
+		int *option = i + 1 == argc                       ? NULL
+			      : strcmp(argv[i], "--callers") == 0 ? &callers
 			      : strcmp(argv[i], "--seconds") == 0 ? &seconds
 								  : NULL;
 

@@ -4,8 +4,9 @@
  *
  *   growth [--fifos 97] [--urandom 3] [--seconds 10]
  *
- * Goroutines read FIFOs that nobody writes (opened for reading and writing, so that the read blocks and
- * not the open) and /dev/urandom. Each read that lasts costs a thread; the P it had goes on elsewhere.
+ * Goroutines read FIFOs that nobody writes (opened for reading and writing, so that the read blocks
+ * and not the open) and /dev/urandom. Each read that lasts costs a thread; the P it had goes on
+ * elsewhere.
  *
  *   $ growth --fifos 97 --urandom 3
  *   ready: 97 blocked in FIFOs, 3 reading /dev/urandom, pid 4711
@@ -21,16 +22,18 @@
 #include <unistd.h>
 
 #define URANDOM_BYTES (4 << 20)
+#define DIR_BYTES 1024
+#define PATH_BYTES (DIR_BYTES + 32)
 
 struct work {
 	int fifos, urandom, seconds;
-	char dir[32];
+	char dir[DIR_BYTES];
 	volatile sig_atomic_t should_end;
 	long at_fifo; /* goroutines about to read a FIFO */
 	long reads;   /* of /dev/urandom that ended */
 };
 
-static struct work work = { .fifos = 97, .urandom = 3, .seconds = 10, .dir = "/tmp/growth-XXXXXX" };
+static struct work work = { .fifos = 97, .urandom = 3, .seconds = 10 };
 
 static void die(const char *what, int err)
 {
@@ -45,7 +48,7 @@ static void fifo_path(char *buf, size_t bytes, long i)
 
 static void read_fifo(void *arg)
 {
-	char path[64], byte;
+	char path[PATH_BYTES], byte;
 	int fd;
 
 	fifo_path(path, sizeof(path), (long)arg);
@@ -96,8 +99,10 @@ static void on_signal(int nr)
 
 static void make_fifos(void)
 {
-	char path[64];
+	const char *parent = getenv("TMPDIR");
+	char path[PATH_BYTES];
 
+	snprintf(work.dir, sizeof(work.dir), "%s/growth-XXXXXX", parent ? parent : "/tmp");
 	if (!mkdtemp(work.dir))
 		die("make a directory", -errno);
 	for (long i = 0; i < work.fifos; i++) {
@@ -109,7 +114,7 @@ static void make_fifos(void)
 
 static void remove_fifos(void)
 {
-	char path[64];
+	char path[PATH_BYTES];
 
 	for (long i = 0; i < work.fifos; i++) {
 		fifo_path(path, sizeof(path), i);
@@ -120,8 +125,9 @@ static void remove_fifos(void)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i + 1 < argc; i += 2) {
-		int *option = strcmp(argv[i], "--fifos") == 0     ? &work.fifos
+	for (int i = 1; i < argc; i += 2) {
+		int *option = i + 1 == argc                       ? NULL
+			      : strcmp(argv[i], "--fifos") == 0   ? &work.fifos
 			      : strcmp(argv[i], "--urandom") == 0 ? &work.urandom
 			      : strcmp(argv[i], "--seconds") == 0 ? &work.seconds
 								  : NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * http.c - an HTTP/1.1 keep-alive server: a goroutine a connection, and no thread for any that waits.
+ * http.c - an HTTP/1.1 keep-alive server: a goroutine a connection, and no thread for any that
+ * waits.
  *
  *   http [--port 0] [--dir DIR] [--seconds S]
  *
@@ -220,16 +221,28 @@ static void on_signal(int nr)
 	should_end = 1;
 }
 
+static bool option_set(const char *name, const char *value)
+{
+	if (!value)
+		return false;
+	if (strcmp(name, "--port") == 0)
+		port = atoi(value);
+	else if (strcmp(name, "--dir") == 0)
+		dir = value;
+	else if (strcmp(name, "--seconds") == 0)
+		seconds = atoi(value);
+	else
+		return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--port") == 0)
-			port = atoi(argv[i + 1]);
-		else if (strcmp(argv[i], "--dir") == 0)
-			dir = argv[i + 1];
-		else if (strcmp(argv[i], "--seconds") == 0)
-			seconds = atoi(argv[i + 1]);
-	}
+	for (int i = 1; i < argc; i += 2)
+		if (!option_set(argv[i], argv[i + 1])) {
+			fprintf(stderr, "usage: http [--port N] [--dir DIR] [--seconds S]\n");
+			return 2;
+		}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
