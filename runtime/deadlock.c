@@ -37,8 +37,9 @@ static bool has_foreign_threads(void)
 	i64 known = mset_count() + (m_self() == NULL), there = 0;
 	DIR *d = opendir("/proc/self/task");
 
+	/* No descriptor left, no /proc: then there may be some. */
 	if (!d)
-		return false;
+		return true;
 	for (struct dirent *e; (e = readdir(d));)
 		there += e->d_name[0] != '.';
 	closedir(d);
@@ -60,14 +61,14 @@ void mset_check_deadlock(void)
 {
 	i64 run = mset_count() - (i64)sched.nmidle - sched.nmidlelocked - sched.nmsys;
 
-	if (run > 0 || __atomic_load_n(&sched.has_foreign_caller, __ATOMIC_RELAXED) ||
-	    __atomic_load_n(&sched.main_done, __ATOMIC_RELAXED))
+	if (run > 0 || __atomic_load_n(&sched.main_done, __ATOMIC_RELAXED))
 		return;
 	MUST(run == 0, "checkdead: inconsistent counts: M made %ld freed %ld idle %u locked %d",
 	     (long)sched.mnext, (long)sched.nmfreed, sched.nmidle, sched.nmidlelocked);
-	if (count_waiting() != 0 && pset_first_timer() != 0)
+	/* Before the Gs are looked at: a foreign thread may be making one runnable right now. */
+	if (has_foreign_threads() || __atomic_load_n(&sched.has_foreign_caller, __ATOMIC_SEQ_CST))
 		return;
-	if (has_foreign_threads())
+	if (count_waiting() != 0 && pset_first_timer() != 0)
 		return;
 	lock_release(&sched.lock);
 	warn_("fatal error: all goroutines are asleep - deadlock!");

@@ -205,6 +205,18 @@ static struct g *find_steal(struct m *m, bool *ret_again)
 	return NULL;
 }
 
+/*
+ * A slice is over that Gs share by waking each other: the next of them goes behind all others, or neither
+ * the rest of the queue nor anything that goes by schedticks would ever get a turn (I20, I21).
+ */
+static void end_slice(struct p *p)
+{
+	struct g *next = runq_get_next(&p->runq);
+
+	if (next)
+		queue_g(NULL, next, false);
+}
+
 /* What can be had with a P in hand. */
 static bool find_busy(struct m *m, struct found *ret)
 {
@@ -218,6 +230,8 @@ static bool find_busy(struct m *m, struct found *ret)
 		ret->inherit = false;
 		if (timer_first(&p->timers) != 0)
 			timer_run(&p->timers, clock_ns(), &next);
+		if (__builtin_expect(__atomic_load_n(&p->preempt, __ATOMIC_RELAXED), 0))
+			end_slice(p);
 		ret->g = find_fair(p);
 		if (!ret->g)
 			ret->g = runq_get(&p->runq, &ret->inherit);

@@ -82,6 +82,7 @@ int grt_run_opts(const struct grt_options *opts, int (*fn)(void *), void *arg)
 	if (sched_go(main_goroutine, &call) != 0)
 		fatal_("grt_run: no memory for the main goroutine");
 	sysmon_run();
+	__atomic_store_n(&sched.is_running, 0, __ATOMIC_RELEASE);
 	return sched.main_value;
 }
 
@@ -92,10 +93,14 @@ int grt_run(int (*fn)(void *), void *arg)
 
 int grt_go(void (*fn)(void *), void *arg)
 {
+	int rc;
+
 	forked_check();
 	if (!__atomic_load_n(&sched.is_running, __ATOMIC_ACQUIRE))
 		return -EAGAIN;
-	return sched_go(fn, arg);
+	rc = sched_go(fn, arg);
+	sched_yield_if_asked();
+	return rc;
 }
 
 int grt_yield(void)

@@ -125,13 +125,22 @@ u32 runq_put(struct runq *q, struct g *g, bool next, struct gqueue *overflow)
 	}
 }
 
-struct g *runq_get(struct runq *q, bool *ret_inherit)
+struct g *runq_get_next(struct runq *q)
 {
 	struct g *next = __atomic_load_n(&q->next, __ATOMIC_RELAXED);
 
 	/* Only a thief can take it away meanwhile. */
 	if (next && __atomic_compare_exchange_n(&q->next, &next, NULL, false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED)) {
+						__ATOMIC_RELAXED))
+		return next;
+	return NULL;
+}
+
+struct g *runq_get(struct runq *q, bool *ret_inherit)
+{
+	struct g *next = runq_get_next(q);
+
+	if (next) {
 		*ret_inherit = true;
 		return next;
 	}

@@ -19,6 +19,8 @@
 u32 runq_put(struct runq *q, struct g *g, bool next, struct gqueue *overflow);
 /* *ret_inherit: g came from runnext and shares the time slice. NULL if empty. */
 struct g *runq_get(struct runq *q, bool *ret_inherit);
+/* Only what would run next and share the time slice. NULL if there is none. */
+struct g *runq_get_next(struct runq *q);
 /* Take ceil(n/2) of victim's ring into own ring (which must be empty), return one of them to run.
  * runnext too if take_next and the ring was empty. */
 struct g *runq_steal(struct runq *own, struct runq *victim, bool take_next);

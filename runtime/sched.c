@@ -51,7 +51,7 @@ const char *const waitreason_text[WAIT_REASONS] = {
 static struct p *own_p(struct m *m)
 {
 	if (!m && !__atomic_load_n(&sched.has_foreign_caller, __ATOMIC_RELAXED))
-		__atomic_store_n(&sched.has_foreign_caller, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&sched.has_foreign_caller, 1, __ATOMIC_SEQ_CST);
 	return m && !m_is_in_call(m) ? m_p(m) : NULL;
 }
 
@@ -69,9 +69,10 @@ static struct g *execute(struct m *m, struct g *g, bool inherit)
 		  "G%lu on M%lu: one of them is locked to another", (unsigned long)g->goid,
 		  (unsigned long)m->id);
 	g_runs(m, g);
-	if (!inherit)
+	if (!inherit) {
 		__atomic_store_n(&p->schedtick, p->schedtick + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&p->preempt, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&p->preempt, 0, __ATOMIC_RELAXED);
+	}
 	PROBE_FIRE(g_run, g->goid, m->id, p->id);
 	*grt_errno_location() = g->saved_errno;
 	sanitize_switch_to_g(m, g);
@@ -126,16 +127,20 @@ bool sched_park_unlock(struct g *g, void *lock)
 
 void sched_ready(struct g *g)
 {
+	struct p *p = own_p(m_self()); /* tells of a foreign thread before g is runnable */
+
 	g_readied(g);
-	queue_g(own_p(m_self()), g, true);
+	queue_g(p, g, true);
 	m_wake();
 }
 
 void sched_ready_list(struct gqueue *list)
 {
+	struct p *p = own_p(m_self());
+
 	for (struct g *g = list->head; g; g = g->schedlink)
 		g_readied(g);
-	queue_list(own_p(m_self()), list);
+	queue_list(p, list);
 }
 
 struct g *sched_self(void)
@@ -156,6 +161,15 @@ static struct g *yield_commit(struct m *m, struct g *g)
 	if (sched_npidle() != 0)
 		m_wake();
 	return NULL;
+}
+
+void sched_yield_if_asked(void)
+{
+	struct m *m = m_self();
+	struct p *p = m && m->curg && !m_is_in_call(m) ? m_p(m) : NULL;
+
+	if (p && __builtin_expect(__atomic_load_n(&p->preempt, __ATOMIC_RELAXED), 0))
+		sched_yield_self();
 }
 
 void sched_yield_self(void)
@@ -292,8 +306,10 @@ void sched_loop(struct m *m)
 		if (!g)
 			break;
 		while (g) {
+			struct p *p = m->p;
+
 			g = execute(m, g, inherit);
-			inherit = true;
+			inherit = m->p == p;
 		}
 	}
 	loop_end(m);

@@ -24,6 +24,8 @@ void sched_ready_list(struct gqueue *list);
 /* The goroutine that calls, NULL on foreign threads and on system stacks. */
 struct g *sched_self(void);
 void sched_yield_self(void);
+/* Yield if sysmon has asked for it (I21). For calls of the API that hold nothing; nothing off a goroutine. */
+void sched_yield_if_asked(void);
 
 /* A new goroutine, runnable. Any thread. */
 int sched_go(void (*fn)(void *), void *arg); /* 0 or -ENOMEM */

@@ -302,11 +302,3 @@ ssize_t grt_sink_read(struct grt_rec *recs, size_t n)
 			got++;
 	return (ssize_t)got;
 }
-
-void grt_observer_mark(void)
-{
-	struct m *m = m_self();
-
-	if (m)
-		__atomic_store_n(&m->is_observer, 1, __ATOMIC_RELAXED);
-}

@@ -64,6 +64,7 @@ void grt_waitgroup_add(grt_waitgroup *wg, int n)
 	/* From the first wake-up on, wg may be gone. */
 	while ((g = waiters_pop(&woken)))
 		sched_ready(g);
+	sched_yield_if_asked();
 }
 
 void grt_waitgroup_done(grt_waitgroup *wg)
@@ -132,4 +133,5 @@ void grt_mutex_unlock(grt_mutex *mu)
 	lock_word_release(&mu->lock_word);
 	if (next)
 		sched_ready(next);
+	sched_yield_if_asked();
 }

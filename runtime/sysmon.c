@@ -161,6 +161,9 @@ static bool deep_sleep(i64 now_ns)
 		return false;
 	PROBE_FIRE(sysmon_sleep, (u64)ns);
 	sleep_until_signalled(ns);
+	lock_acquire(&sched.lock);
+	mset_check_deadlock(); /* a thread that was just ending may have hidden one */
+	lock_release(&sched.lock);
 	PROBE_FIRE(sysmon_wake, sched_npidle() != sched.gomaxprocs);
 	return true;
 }

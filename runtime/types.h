@@ -134,7 +134,6 @@ struct m {
 	i32 tid;             /* I  in the innermost pid namespace; 0 until the thread runs */
 	u32 status;          /* W  M  enum grt_m_status (set to IDLE under S) */
 	i64 status_since_ns; /* W  M  for POLLING, IDLE and LOCKED; 0 otherwise */
-	u32 is_observer;     /* W  M  thread of an assertion scope: left out of every count */
 
 	/* Scheduler's own. */
 	struct g *lockedg;    /* M  G that is locked to this M */

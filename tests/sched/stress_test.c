@@ -167,6 +167,86 @@ RUNTIME_TEST(i6_no_wake_up_is_lost, 2)
 	AWAIT(__atomic_load_n(&finished, __ATOMIC_SEQ_CST) == 1);
 }
 
+/* Two that wake each other share a slice: it ends (I20, I21). */
+static int should_end;
+
+static void third(void *arg)
+{
+	(void)arg;
+	__atomic_store_n(&should_end, 1, __ATOMIC_SEQ_CST);
+}
+
+static void pass_until_told(void *arg)
+{
+	struct baton *baton = arg;
+
+	while (!__atomic_load_n(&should_end, __ATOMIC_SEQ_CST)) {
+		grt_mutex_lock(&baton->a);
+		grt_mutex_unlock(&baton->b);
+	}
+	grt_mutex_unlock(&baton->b);
+	done();
+}
+
+RUNTIME_TEST(i21_two_that_wake_each_other_starve_nobody, 1)
+{
+	struct baton baton = { GRT_MUTEX_INIT, GRT_MUTEX_INIT, 0 };
+
+	grt_mutex_lock(&baton.a);
+	grt_mutex_lock(&baton.b);
+	EXPECT_EQ(grt_go(pass_until_told, &baton), 0);
+	grt_yield();
+	EXPECT_EQ(grt_go(third, NULL), 0);
+	while (!__atomic_load_n(&should_end, __ATOMIC_SEQ_CST)) {
+		grt_mutex_unlock(&baton.a);
+		grt_mutex_lock(&baton.b);
+	}
+}
+
+RUNTIME_TEST(i21_a_loop_of_free_locks_lets_others_run, 1)
+{
+	EXPECT_EQ(grt_go(third, NULL), 0);
+	while (!__atomic_load_n(&should_end, __ATOMIC_SEQ_CST)) {
+		EXPECT_EQ(grt_mutex_lock(&mutex), 0);
+		grt_mutex_unlock(&mutex);
+	}
+}
+
+/* A thread of the program's own is the only one that can wake main (I22). */
+#define PARKED 3000
+
+static grt_waitgroup go_on = GRT_WAITGROUP_INIT;
+
+static void wait_for_ever(void *arg)
+{
+	grt_mutex_lock(arg);
+}
+
+static void *wake_main(void *arg)
+{
+	usleep((useconds_t)(uintptr_t)arg);
+	grt_waitgroup_done(&go_on);
+	return NULL;
+}
+
+RUNTIME_TEST(i22_no_verdict_while_a_foreign_thread_may_call_in, 1)
+{
+	static grt_mutex held = GRT_MUTEX_INIT;
+	pthread_t t;
+
+	EXPECT_EQ(grt_mutex_lock(&held), 0);
+	for (int i = 0; i < PARKED; i++)
+		EXPECT_EQ(grt_go(wait_for_ever, &held), 0);
+	for (uintptr_t us = 0; us < 300; us += 20) {
+		grt_waitgroup_add(&go_on, 1);
+		/* each time is the first */
+		__atomic_store_n(&sched.has_foreign_caller, 0, __ATOMIC_SEQ_CST);
+		EXPECT_EQ(pthread_create(&t, NULL, wake_main, (void *)us), 0);
+		EXPECT_EQ(grt_waitgroup_wait(&go_on), 0);
+		pthread_join(t, NULL);
+	}
+}
+
 static void *foreign_thread(void *arg)
 {
 	for (int i = 0; i < 500; i++)
@@ -195,6 +275,9 @@ int main(void)
 		cmocka_unit_test(i10_mixed_calls_on_two_ps),
 		cmocka_unit_test(i10_mixed_calls_on_more_ps_than_cpus),
 		cmocka_unit_test(i6_no_wake_up_is_lost),
+		cmocka_unit_test(i21_two_that_wake_each_other_starve_nobody),
+		cmocka_unit_test(i21_a_loop_of_free_locks_lets_others_run),
+		cmocka_unit_test(i22_no_verdict_while_a_foreign_thread_may_call_in),
 		cmocka_unit_test(foreign_threads_may_start_goroutines),
 	};
 

@@ -28,7 +28,7 @@ struct grt_options {
  *
  * The calling thread becomes the runtime's monitor (sysmon) and runs no goroutine. When main_fn
  * returns, so does grt_run; as in Go, nobody waits for the other goroutines: those that run go on
- * to their next call into the runtime and stop there. Once per process.
+ * until they wait, yield or lose their P in a call, and stop there. Once per process.
  *
  * Returns what main_fn returned, or -EBUSY if the runtime has been started before.
  * Blocks the calling thread. Any thread, once.

@@ -29,12 +29,6 @@ GRT_API ssize_t grt_sink_read(struct grt_rec *recs, size_t n);
 /* Stop; what was not read is gone. 0, or -EBADF if it is not open. */
 GRT_API int grt_sink_close(void);
 
-/*
- * Mark the calling thread as an observer (a test's own): left out of thread counts and of deadlock
- * detection. Any thread.
- */
-GRT_API void grt_observer_mark(void);
-
 GRT_END
 
 #endif
