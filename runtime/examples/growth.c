@@ -22,18 +22,17 @@
 #include <unistd.h>
 
 #define URANDOM_BYTES (4 << 20)
-#define DIR_BYTES 1024
-#define PATH_BYTES (DIR_BYTES + 32)
+#define PATH_BYTES 64
 
 struct work {
 	int fifos, urandom, seconds;
-	char dir[DIR_BYTES];
+	char dir[32];
 	volatile sig_atomic_t should_end;
 	long at_fifo; /* goroutines about to read a FIFO */
 	long reads;   /* of /dev/urandom that ended */
 };
 
-static struct work work = { .fifos = 97, .urandom = 3, .seconds = 10 };
+static struct work work = { .fifos = 97, .urandom = 3, .seconds = 10, .dir = "/tmp/growth-XXXXXX" };
 
 static void die(const char *what, int err)
 {
@@ -99,10 +98,8 @@ static void on_signal(int nr)
 
 static void make_fifos(void)
 {
-	const char *parent = getenv("TMPDIR");
 	char path[PATH_BYTES];
 
-	snprintf(work.dir, sizeof(work.dir), "%s/growth-XXXXXX", parent ? parent : "/tmp");
 	if (!mkdtemp(work.dir))
 		die("make a directory", -errno);
 	for (long i = 0; i < work.fifos; i++) {
