@@ -37,6 +37,15 @@ static bool is_outside(const struct m *m)
 	return !m || !m->curg;
 }
 
+/* Inline: what is published is then the caller of the call's own entry point. */
+static inline __attribute__((always_inline)) void enter(struct m *m, i64 nr, u64 arg)
+{
+	if (PROBE_ON(entersyscall))
+		probe_entersyscall(m->curg->goid, m->id, m->p->id, (u64)nr, CALLER_PC);
+	take_publish(m, nr, arg, CALLER_PC, CALLER_FP + 16, CALLER_FP);
+	take_enter(m);
+}
+
 void call_enter(i64 nr, u64 arg)
 {
 	struct m *m = m_self();
@@ -47,10 +56,7 @@ void call_enter(i64 nr, u64 arg)
 		m->call_nested++;
 		return;
 	}
-	if (PROBE_ON(entersyscall))
-		probe_entersyscall(m->curg->goid, m->id, m->p->id, (u64)nr, CALLER_PC);
-	take_publish(m, nr, arg, CALLER_PC, CALLER_FP + 16, CALLER_FP);
-	take_enter(m);
+	enter(m, nr, arg);
 }
 
 void call_enter_block(i64 nr, u64 arg)
@@ -154,15 +160,16 @@ static enum grt_exit_how exit_slow(struct m *m)
 	return how;
 }
 
-static enum grt_exit_how exit_common(void)
+/* m: the calling thread's M; after a slow exit the goroutine may be on another. */
+static inline enum grt_exit_how leave(struct m *m)
 {
 	enum grt_exit_how how = GRT_EXIT_KEPT;
-	struct m *m = m_self();
 	struct p *p;
 
-	if (!take_leave(m))
+	if (__builtin_expect(!take_leave(m), 0)) {
 		how = exit_slow(m);
-	m = m_self();
+		m = m_self();
+	}
 	p = m->p;
 	p->syscalltick++;
 	PROBE_FIRE(exitsyscall, m->curg->goid, m->id, p->id, how);
@@ -181,16 +188,19 @@ void call_exit(void)
 		m->call_nested--;
 		return;
 	}
-	exit_common();
+	leave(m);
 }
 
 long call_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
+	struct m *m = m_self();
 	long r;
 
-	call_enter(nr, (u64)a);
+	if (is_outside(m) || m_is_in_call(m))
+		return call_raw(nr, a, b, c, d, e, f);
+	enter(m, nr, (u64)a);
 	r = call_raw(nr, a, b, c, d, e, f);
-	call_exit();
+	leave(m);
 	return r;
 }
 
@@ -218,10 +228,9 @@ long grt_blocking_call(long (*fn)(void *), void *arg)
 	if (is_outside(m) || m_is_in_call(m))
 		return fn(arg);
 	PROBE_FIRE(cgo_call, m->curg->goid, m->id, (u64)(uintptr_t)fn);
-	call_enter(GRT_NR_FOREIGN, (u64)(uintptr_t)fn);
+	enter(m, GRT_NR_FOREIGN, (u64)(uintptr_t)fn);
 	r = sanitize_call_on(m, fn, arg);
-	how = exit_common();
-	m = m_self();
-	PROBE_FIRE(cgo_return, m->curg->goid, m->id, how);
+	how = leave(m);
+	PROBE_FIRE(cgo_return, m_self()->curg->goid, m_self()->id, how);
 	return r;
 }

@@ -27,7 +27,7 @@ struct source_status {
 	bool has_iterator, has_switches;
 	char why_not_higher[256]; /* empty at the top; else what is missing and what would raise it */
 	uint64_t lost[8];         /* by enum grt_loss */
-	uint64_t probe_hits; /* what the target paid for so far */
+	uint64_t probe_hits;      /* what the target paid for so far */
 	uint64_t attach_ns, snapshot_ns; /* last */
 };
 
