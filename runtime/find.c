@@ -32,6 +32,8 @@ void queue_g(struct p *p, struct g *g, bool next)
 {
 	struct gqueue overflow = { 0 };
 
+	INVARIANT(7, g->status == GRT_G_RUNNABLE && !g->m && !g->schedlink,
+		  "G%lu goes to a queue while it is elsewhere", (unsigned long)g->goid);
 	if (p && runq_put(&p->runq, g, next, &overflow) == 0)
 		return;
 	if (!p)

@@ -274,8 +274,13 @@ i32 netpoll_poll(i64 delay_ns, struct gqueue *ret, enum grt_netpoll_by by)
 
 void netpoll_adjust(i32 delta)
 {
-	if (delta)
-		__atomic_add_fetch(&sched.netpoll_waiters, (u32)delta, __ATOMIC_SEQ_CST);
+	u32 now;
+
+	if (!delta)
+		return;
+	now = __atomic_add_fetch(&sched.netpoll_waiters, (u32)delta, __ATOMIC_SEQ_CST);
+	INVARIANT(16, (i32)now >= 0, "%d goroutines wait in the netpoller", (i32)now);
+	(void)now;
 }
 
 bool netpoll_any_waiters(void)

@@ -171,6 +171,8 @@ static inline enum grt_exit_how leave(struct m *m)
 		m = m_self();
 	}
 	p = m->p;
+	INVARIANT(10, p && p->m == m, "M%lu is back from a call without a P of its own",
+		  (unsigned long)m->id);
 	p->syscalltick++;
 	PROBE_FIRE(exitsyscall, m->curg->goid, m->id, p->id, how);
 	if (__builtin_expect(__atomic_load_n(&p->preempt, __ATOMIC_RELAXED), 0))

@@ -40,9 +40,10 @@ static void take_lost(struct m *m)
 
 bool take_leave_slow(struct m *m)
 {
-	for (;;) {
+	for (u32 looks = 0;; looks++) {
 		u64 word = __atomic_load_n(&m->take, __ATOMIC_ACQUIRE);
 
+		INVARIANT(11, looks < 64, "M%lu cannot leave its call", (unsigned long)m->id);
 		if (word == GRT_TAKE_FREE)
 			return true;
 		if (GRT_TAKE_KIND(word) == GRT_TAKE_TAKEN) {
@@ -51,7 +52,7 @@ bool take_leave_slow(struct m *m)
 		}
 		if (take_cas(m, word, GRT_TAKE_FREE))
 			return true;
-		/* That taker resolved its claim; each can disturb one leaving M once. */
+		/* That taker resolved its claim. Each can disturb a leaving M a bounded number of times. */
 	}
 }
 
