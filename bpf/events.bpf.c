@@ -24,7 +24,6 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define WAKE_BYTES (64 << 10)
 #define WAKE_WIDTH \
 	1024 /* a few records: one of them wakes the reader, the flood after it does not */
-#define CALL_IN 1ull
 
 const volatile __u32 target_tgid;    /* in the initial pid namespace */
 const volatile __u32 observer_level; /* depth of the observer's pid namespace */
@@ -68,18 +67,22 @@ static void count(__u32 index)
 		(*value)++;
 }
 
-static __u32 tid_for_observer(void)
+static __u32 tid_of_task(struct task_struct *task)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct upid upid = { 0 };
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 
-	if (observer_level == 0)
-		return (__u32)bpf_get_current_pid_tgid();
 	if (observer_level > BPF_CORE_READ(pid, level))
 		return 0;
 	bpf_core_read(&upid, sizeof(upid), &pid->numbers[observer_level]);
 	return (__u32)upid.nr;
+}
+
+static __u32 tid_for_observer(void)
+{
+	if (observer_level == 0)
+		return (__u32)bpf_get_current_pid_tgid();
+	return tid_of_task((struct task_struct *)bpf_get_current_task());
 }
 
 static void send(struct grt_rec *rec)
@@ -117,13 +120,21 @@ static void note_m_start(const struct grt_rec *rec)
 		count(BPF_COUNT_LOST_MAP);
 }
 
-/* p, m, g, in_call_ns, by: add since when the M has been asleep in the call that it lost its P to. */
+/*
+ * p, m, g, in_call_ns, by: add since when the M has been asleep in the call that it lost its P to. A call
+ * that never slept must not get the sleep of an older one: the M's call word says which call this is. Its
+ * tick only, since the M may have left the call between the take and this probe.
+ */
 static void complete_retake(struct grt_rec *rec)
 {
-	__u64 m = rec->arg[1];
+	__u64 m = rec->arg[1], call;
 	struct m_asleep *a = bpf_map_lookup_elem(&asleep, &m);
 
-	if (a)
+	if (!a)
+		return;
+	if (bpf_probe_read_user(&call, sizeof(call), (void *)(a->m_ptr + m_off.call)) != 0)
+		count(BPF_COUNT_LOST_MEMORY);
+	else if ((call ^ a->call) >> GRT_CALL_TICK_SHIFT == 0)
 		rec->arg[5] = a->since_ns;
 }
 
@@ -167,7 +178,7 @@ static void note_sleep_in_call(__u32 tid)
 		count(BPF_COUNT_LOST_MEMORY);
 		return;
 	}
-	if (!(a.call & CALL_IN))
+	if (!(a.call & GRT_CALL_IN))
 		return;
 	if (bpf_probe_read_user(&id, sizeof(id), (void *)(*m_ptr + m_off.id)) != 0) {
 		count(BPF_COUNT_LOST_MEMORY);
@@ -178,6 +189,7 @@ static void note_sleep_in_call(__u32 tid)
 	if (old && old->call == a.call)
 		return; /* the call sleeps again: its first sleep counts */
 	a.since_ns = bpf_ktime_get_ns();
+	a.m_ptr = *m_ptr;
 	if (bpf_map_update_elem(&asleep, &id, &a, BPF_ANY) != 0)
 		count(BPF_COUNT_LOST_MAP);
 }
@@ -196,15 +208,26 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	return 0;
 }
 
-static void send_kernel_event(__u16 kind, __u64 arg)
+static void send_kernel_event(__u16 kind, __u64 arg0, __u64 arg1)
 {
 	struct grt_rec rec = { 0 };
 
 	rec.time_ns = bpf_ktime_get_ns();
 	rec.tid = tid_for_observer();
 	rec.kind = kind;
-	rec.arg[0] = arg;
+	rec.arg[0] = arg0;
+	rec.arg[1] = arg1;
 	send(&rec);
+}
+
+/* A new thread, not a new process; told by the thread that made it. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	if ((__u32)child->tgid != target_tgid)
+		return 0;
+	send_kernel_event(GRT_K_THREAD_BORN, tid_of_task(child), child->start_boottime);
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -215,7 +238,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if ((__u32)task->tgid != target_tgid)
 		return 0;
 	bpf_map_delete_elem(&thread_m, &tid);
-	send_kernel_event(GRT_K_THREAD_GONE, tid);
+	send_kernel_event(GRT_K_THREAD_GONE, tid_for_observer(), 0);
 	return 0;
 }
 
@@ -224,6 +247,6 @@ int BPF_PROG(on_exec, struct task_struct *task, __u32 old_pid)
 {
 	if ((__u32)task->tgid != target_tgid)
 		return 0;
-	send_kernel_event(GRT_K_EXEC, 0);
+	send_kernel_event(GRT_K_EXEC, 0, 0);
 	return 0;
 }

@@ -66,7 +66,8 @@ enum bpf_counter {
 /* An M's last sleep inside a call: by M id. */
 struct m_asleep {
 	__u64 since_ns;
-	__u64 call; /* the call word it belongs to */
+	__u64 call;  /* the call word it belongs to */
+	__u64 m_ptr; /* where the M's call word can be read again */
 };
 
 #endif

@@ -136,11 +136,13 @@ static int attach_perf(struct events *e, const struct events_opts *o)
 
 static int attach_kernel_events(struct events *e, bool want_switches)
 {
+	e->skel->links.on_fork = bpf_program__attach(e->skel->progs.on_fork);
 	e->skel->links.on_exit = bpf_program__attach(e->skel->progs.on_exit);
 	e->skel->links.on_exec = bpf_program__attach(e->skel->progs.on_exec);
 	if (want_switches)
 		e->skel->links.on_switch = bpf_program__attach(e->skel->progs.on_switch);
-	return e->skel->links.on_exit && e->skel->links.on_exec ? 0 : -errno;
+	return e->skel->links.on_fork && e->skel->links.on_exit && e->skel->links.on_exec ? 0
+											  : -errno;
 }
 
 static int on_record(void *arg, void *data, size_t bytes)
