@@ -26,6 +26,7 @@
 #include <grt/grt.h>
 
 #define CHILD_SECONDS 60
+#define CHILD_SECONDS_LONG 1800 /* GRT_LONG: as many rounds as a field case asks for */
 #define CHILD_OUTPUT 65536
 
 struct child {
@@ -79,7 +80,7 @@ static inline void child_run(struct child *ret, void (*body)(void))
 		signal(SIGSEGV, SIG_DFL); /* cmocka's handler would make a failed test of it */
 		signal(SIGBUS, SIG_DFL);
 #endif
-		alarm(CHILD_SECONDS);
+		alarm(getenv("GRT_LONG") ? CHILD_SECONDS_LONG : CHILD_SECONDS);
 		body();
 		fflush(NULL);
 		_exit(0);
