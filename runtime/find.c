@@ -344,7 +344,7 @@ static void pollers_add(i32 n)
 static bool poll_idle(struct m *m, bool was_spinning, struct found *ret)
 {
 	struct gqueue list = { 0 };
-	i64 until = pset_first_timer(), delay = -1;
+	i64 until = pset_first_timer(), again, delay = -1;
 	i32 delta;
 
 	if (!netpoll_is_inited() || (!netpoll_any_waiters() && until == 0))
@@ -357,8 +357,14 @@ static bool poll_idle(struct m *m, bool was_spinning, struct found *ret)
 		return false;
 	}
 	__atomic_store_n(&sched.poll_until, until, __ATOMIC_SEQ_CST);
-	/* Whoever armed an earlier timer before it could see poll_until is seen here (I15). */
-	until = pset_first_timer();
+	/*
+	 * Whoever armed an earlier timer before it could see poll_until is seen here (I15). If what
+	 * was promised there has gone, the promise holds all the same: who arms a later timer than
+	 * that tells nobody, since a look is due before.
+	 */
+	again = pset_first_timer();
+	if (until == 0 || (again != 0 && again < until))
+		until = again;
 	if (until != 0) {
 		delay = until - clock_ns();
 		delay = delay < 0 ? 0 : delay;
