@@ -275,9 +275,10 @@ struct scene {
 	struct target target;
 	struct snapshot s;
 	struct m_view view[8];
-	bool torn[8];
+	bool torn[8], retried[8];
 	struct thread_row row[8];
 	unsigned state[GRT_MS_COUNT], rows, begins, ends;
+	unsigned flagged;
 	struct grt_rec end;
 };
 
@@ -289,6 +290,7 @@ static void on_record(void *arg, const struct grt_rec *r)
 	if (r->kind == GRT_K_SNAP_M) {
 		c->state[r->arg[2] & 0xff]++;
 		c->rows++;
+		c->flagged += (r->flags & GRT_RF_RETRIED) != 0;
 	}
 	if (r->kind == GRT_K_SNAP_END) {
 		c->ends++;
@@ -310,6 +312,7 @@ static void scene_emit(struct scene *c, uint32_t nms, size_t nthreads)
 	c->s.tables.view = c->view;
 	c->s.tables.m.n = nms;
 	c->s.is_torn = c->torn;
+	c->s.is_retried = c->retried;
 	c->s.threads.row = c->row;
 	c->s.threads.n = nthreads;
 	snapshot_emit(&c->s, 0, on_record, c);
@@ -327,6 +330,7 @@ static void test_states_add_up_to_the_threads(void **unused)
 	c.view[3] = (struct m_view){ .id = 3, .tid = 101, .status = GRT_M_DEAD, .p = -1 };
 	c.view[4] = (struct m_view){ .id = 4, .tid = 999, .status = GRT_M_IDLE, .p = -1 };
 	c.torn[1] = true;
+	c.retried[1] = c.retried[2] = true;
 
 	scene_emit(&c, 5, 5);
 
@@ -340,6 +344,7 @@ static void test_states_add_up_to_the_threads(void **unused)
 	assert_int_equal(c.end.arg[0], 5);
 	assert_int_equal(c.end.arg[1], 3);
 	assert_int_equal(c.end.arg[2], 1);
+	assert_int_equal(c.flagged, 2);
 }
 
 static void test_m_without_tid_claims_one_thread_and_spins(void **unused)

@@ -145,6 +145,7 @@ static int live_wait(struct source *base, int64_t until_ns, source_emit_fn emit,
 		l->is_gone = p[0].fd >= 0 ? (p[0].revents & POLLIN) != 0
 					  : !target_is_alive(l->target);
 		if (l->is_gone || l->has_execed) {
+			drain(l, emit, arg); /* what it did between our look and its end */
 			tell_losses(l, emit, arg);
 			return -ESRCH;
 		}

@@ -26,6 +26,7 @@ void snapshot_close(struct snapshot *s)
 	thread_list_free(&s->again);
 	free(s->second);
 	free(s->is_torn);
+	free(s->is_retried);
 }
 
 static int list_threads(struct snapshot *s, struct thread_list *ret)
@@ -37,7 +38,7 @@ static int list_threads(struct snapshot *s, struct thread_list *ret)
 static int reserve(struct snapshot *s)
 {
 	uint32_t n = s->tables.m.n;
-	void *second, *torn;
+	void *second, *torn, *retried;
 
 	if (n <= s->cap)
 		return 0;
@@ -48,7 +49,10 @@ static int reserve(struct snapshot *s)
 	torn = realloc(s->is_torn, n * sizeof(*s->is_torn));
 	if (torn)
 		s->is_torn = torn;
-	if (!second || !torn)
+	retried = realloc(s->is_retried, n * sizeof(*s->is_retried));
+	if (retried)
+		s->is_retried = retried;
+	if (!second || !torn || !retried)
 		return -ENOMEM;
 	s->cap = n;
 	return 0;
@@ -69,6 +73,7 @@ static uint32_t compare(struct snapshot *s, bool only_torn)
 	for (uint32_t i = 0; i < s->tables.m.n; i++) {
 		if (only_torn && !s->is_torn[i])
 			continue;
+		s->is_retried[i] = only_torn;
 		s->is_torn[i] = has_moved(&s->tables.view[i], &s->second[i]);
 		s->tables.view[i] = s->second[i];
 		moved += s->is_torn[i];

@@ -22,6 +22,7 @@ struct snapshot {
 	struct thread_list threads, again;
 	struct m_view *second;
 	bool *is_torn;
+	bool *is_retried;
 	uint32_t cap;
 	uint64_t seq, duration_ns;
 };

@@ -164,11 +164,12 @@ static void emit_ps(const struct snapshot *s, const struct out *o)
 }
 
 static void emit_thread(const struct snapshot *s, const struct out *o, const struct m_view *m,
-			const struct thread_row *t, bool is_torn)
+			const struct thread_row *t, bool is_torn, bool is_retried)
 {
 	struct grt_rec rec;
 
 	snapshot_row(&rec, m, t, is_torn);
+	rec.flags |= is_retried ? GRT_RF_RETRIED : 0;
 	if (t->tid == (uint32_t)s->target->pid)
 		rec.arg[2] |= (uint64_t)GRT_MA_LEADER << 16;
 	rec.time_ns = o->now_ns;
@@ -228,7 +229,7 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 		const struct m_view *m = m_of[i] >= 0 ? &s->tables.view[m_of[i]] : NULL;
 		bool is_torn = m && s->is_torn[m_of[i]];
 
-		emit_thread(s, &o, m, &s->threads.row[i], is_torn);
+		emit_thread(s, &o, m, &s->threads.row[i], is_torn, m && s->is_retried[m_of[i]]);
 		ms += m != NULL;
 		torn += is_torn;
 	}
