@@ -8,9 +8,10 @@
 #include "../../bpf/mstate.h"
 #include "../../tools/diag.h"
 #include "../../tools/source/source.h"
+#include "../../tools/source/threads.h"
 #include "e2e.h"
-#include "rights.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
 
 #define THREADS 7 /* that the target makes and joins */
@@ -437,8 +438,14 @@ int main(void)
 		cmocka_unit_test(test_threads_born_and_gone_are_told),
 	};
 
-	if (geteuid() != 0)
-		e2e_skip("not root: BPF may not be used");
+	struct target self = { .pid = getpid() };
+	struct threads_iter *it;
+	int rc;
+
 	e2e_init();
+	it = threads_iter_open(&self, &rc);
+	if (!it)
+		e2e_skip("BPF may not be used here (not root, or no CAP_BPF and CAP_PERFMON)");
+	threads_iter_close(it);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
