@@ -2,14 +2,15 @@
 /*
  * events.bpf.c - what happens between two snapshots: probes of libgrt, and when Ms fall asleep.
  *
- * One uprobe program for all sites; the attach cookie says which one it is, and a table that user space
- * fills before the load says where the arguments are (immediate, or in a register). Every event becomes
- * one struct grt_rec in a ring buffer that is polled on a tick: waking the reader for each record would
- * cost the target 2.7 us, so it is woken only when WAKE_BYTES wait. What does not fit is counted.
+ * One uprobe program for all sites; the attach cookie says which one it is, and a table that user
+ * space fills before the load says where the arguments are (immediate, or in a register). Every
+ * event becomes one struct grt_rec in a ring buffer that is polled on a tick: waking the reader for
+ * each record would cost the target 2.7 us, so it is woken only when WAKE_BYTES wait. What does not
+ * fit is counted.
  *
- * sched_switch: when a thread of the target goes to sleep, its M is read; if it is in a call, the time is
- * kept by M id. The retake of that call carries it (arg 5), so that a hand-off's latency starts where the
- * thread fell asleep and not where sysmon first looked.
+ * sched_switch: when a thread of the target goes to sleep, its M is read; if it is in a call, the
+ * time is kept by M id. The retake of that call carries it (arg 5), so that a hand-off's latency
+ * starts where the thread fell asleep and not where sysmon first looked.
  */
 #include "vmlinux.h"
 
@@ -43,8 +44,10 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Thread (initial namespace) -> address of its M; from m_start, and from snapshots by user space. LRU:
- * threads that end while nobody looks must not fill it. */
+/*
+ * Thread (initial namespace) -> address of its M; from m_start, and from snapshots by user space.
+ * LRU: threads that end while nobody looks must not fill it.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -121,9 +124,9 @@ static void note_m_start(const struct grt_rec *rec)
 }
 
 /*
- * p, m, g, in_call_ns, by: add since when the M has been asleep in the call that it lost its P to. A call
- * that never slept must not get the sleep of an older one: the M's call word says which call this is. Its
- * tick only, since the M may have left the call between the take and this probe.
+ * p, m, g, in_call_ns, by: add since when the M has been asleep in the call that it lost its P to.
+ * A call that never slept must not get the sleep of an older one: the M's call word says which call
+ * this is. Its tick only, since the M may have left the call between the take and this probe.
  */
 static void complete_retake(struct grt_rec *rec)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.h - what the BPF programs and gotrace say to each other: rows of the task iterator, where a
- * probe's arguments are, counters. Fixed widths, sizes asserted, one copy for both sides. Events
+ * events.h - what the BPF programs and gotrace say to each other: rows of the task iterator, where
+ * a probe's arguments are, counters. Fixed widths, sizes asserted, one copy for both sides. Events
  * themselves are struct grt_rec of runtime/trace_abi.h.
  */
 #ifndef GRT_BPF_EVENTS_H

@@ -3,7 +3,8 @@
  * tasks.bpf.c - the threads of one process in one pass: iter/task with the process set in the link.
  * One struct task_row a thread; no event, no probe, and the target pays nothing.
  *
- * Before Linux 6.1 the link's pid is ignored and the walk covers the machine: the program filters too.
+ * Before Linux 6.1 the link's pid is ignored and the walk covers the machine: the program filters
+ * too.
  */
 #include "vmlinux.h"
 

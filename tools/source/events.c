@@ -2,9 +2,10 @@
 /*
  * events.c - see events.h.
  *
- * The uprobe_multi link is made by bpf(2) itself: Debian 12's libbpf loads such a program but does not
- * know the link. One link for all sites attaches and detaches in tens of ms (one by one: 100 ms each to
- * detach) and needs CAP_BPF and CAP_PERFMON only. The link names the mapped file, not its path.
+ * The uprobe_multi link is made by bpf(2) itself: Debian 12's libbpf loads such a program but does
+ * not know the link. One link for all sites attaches and detaches in tens of ms (one by one: 100 ms
+ * each to detach) and needs CAP_BPF and CAP_PERFMON only. The link names the mapped file, not its
+ * path.
  */
 #include "events.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.h - bpf/events.bpf.c, loaded and attached to one process: probes by one uprobe_multi link (or,
- * where the kernel has none, by perf events), sched_switch, ends of threads, exec.
+ * events.h - bpf/events.bpf.c, loaded and attached to one process: probes by one uprobe_multi link
+ * (or, where the kernel has none, by perf events), sched_switch, ends of threads, exec.
  */
 #ifndef GOTRACE_EVENTS_H
 #define GOTRACE_EVENTS_H

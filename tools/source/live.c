@@ -6,8 +6,8 @@
  *   level 1  + task iterator, sched_switch, probes by uprobe_multi
  *   level 2  probes by perf events, where the kernel has no uprobe_multi
  *
- * Attach first, snapshot second, last event wins: what happens in between is in both, and no hand-off is
- * missed. A snapshot is preceded by the events that came before it.
+ * Attach first, snapshot second, last event wins: what happens in between is in both, and no
+ * hand-off is missed. A snapshot is preceded by the events that came before it.
  */
 #include <errno.h>
 #include <bpf/libbpf.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proc_tasks.c - threads through /proc/PID/task/TID/{stat,syscall,sched}: slower than the iterator by a
- * factor of forty, but open to any user who owns the process. What may not be read is left unknown.
+ * proc_tasks.c - threads through /proc/PID/task/TID/{stat,syscall,sched}: slower than the iterator
+ * by a factor of forty, but open to any user who owns the process. What may not be read is left
+ * unknown.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -32,9 +32,9 @@ static uint64_t own_exec_start_ns(void)
 }
 
 /*
- * A yield charges the thread and so sets its exec_start to that moment. What the clocks said just before
- * and after brackets it, unless the thread lost the CPU before its exec_start was read: so the
- * measurement that took the shortest time counts, and it is wrong by no more than that time.
+ * A yield charges the thread and so sets its exec_start to that moment. What the clocks said just
+ * before and after brackets it, unless the thread lost the CPU before its exec_start was read: so
+ * the measurement that took the shortest time counts, and it is wrong by no more than that time.
  */
 static int64_t measure_here(void)
 {

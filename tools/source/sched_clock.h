@@ -3,9 +3,10 @@
  * sched_clock.h - from the scheduler's clock, in which the kernel says when a thread last ran, to
  * CLOCK_MONOTONIC.
  *
- * That clock leaves out time that interrupts and the hypervisor took, and so runs apart on each CPU: two
- * CPUs of one machine have been seen 88 ms apart. The distance is measured on each CPU. It only grows: a
- * thread that has slept for long may have slept a little longer than we say, never shorter.
+ * That clock leaves out time that interrupts and the hypervisor took, and so runs apart on each
+ * CPU: two CPUs of one machine have been seen 88 ms apart. The distance is measured on each CPU. It
+ * only grows: a thread that has slept for long may have slept a little longer than we say, never
+ * shorter.
  */
 #ifndef GOTRACE_SCHED_CLOCK_H
 #define GOTRACE_SCHED_CLOCK_H
@@ -20,7 +21,7 @@ struct sched_clock {
 	uint64_t measured_ns;                /* when; 0: never */
 };
 
-/* Measure again if the last time is a while ago. Moves the calling thread from CPU to CPU and back. */
+/* Measure again if the last time is a while ago. Moves the calling thread over all CPUs and back. */
 void sched_clock_refresh(struct sched_clock *c);
 /* 0: not known. */
 uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot.h - the runtime's tables and the kernel's view of the same threads, made one: SNAP_BEGIN to
- * SNAP_END, one SNAP_M a thread, states by bpf/mstate.h.
+ * snapshot.h - the runtime's tables and the kernel's view of the same threads, made one: SNAP_BEGIN
+ * to SNAP_END, one SNAP_M a thread, states by bpf/mstate.h.
  *
- * Nobody is stopped, so that both views are read while they change: tables, threads, tables again. An M
- * that is the same before and after was what the threads' view says; one that moved is looked at again,
- * and if it still moves it is flagged and taken as on the CPU. A blocked M does not move.
+ * Nobody is stopped, so that both views are read while they change: tables, threads, tables again.
+ * An M that is the same before and after was what the threads' view says; one that moved is looked
+ * at again, and if it still moves it is flagged and taken as on the CPU. A blocked M does not move.
  */
 #ifndef GOTRACE_SNAPSHOT_H
 #define GOTRACE_SNAPSHOT_H

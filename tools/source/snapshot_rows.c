@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * snapshot_rows.c - see snapshot_rows.h. One row a thread, so that the states add up to the threads:
- * an M whose thread has not said its tid yet claims one thread that no M owns, and any other thread
- * that no M owns is foreign.
+ * snapshot_rows.c - see snapshot_rows.h. One row a thread, so that the states add up to the
+ * threads: an M whose thread has not said its tid yet claims one thread that no M owns, and any
+ * other thread that no M owns is foreign.
  */
 #include "snapshot_rows.h"
 
@@ -20,9 +20,9 @@ static uint64_t taken_ns(uint64_t take)
 #define SLEEP_LAG_NS 10000000ull
 
 /*
- * Since when it is in this state. Blocked: asleep since about the time when the P was taken, or before,
- * is one sleep, and the call began to wait then; awake, or asleep since later, it has slept several
- * times, and only the take is known to lie inside the call.
+ * Since when it is in this state. Blocked: asleep since about the time when the P was taken, or
+ * before, is one sleep, and the call began to wait then; awake, or asleep since later, it has slept
+ * several times, and only the take is known to lie inside the call.
  */
 static uint64_t since_ns(enum grt_mstate state, const struct m_view *m, const struct thread_row *t,
 			 uint32_t *attr)

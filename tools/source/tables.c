@@ -140,8 +140,8 @@ static void view_fill(const struct tables *t, const char *m, struct m_view *v)
 }
 
 /*
- * Ids of the Gs that the Ms run. An M in the call in which it was seen before runs the same G: its id is
- * known, and a process full of blocked Ms costs no further read.
+ * Ids of the Gs that the Ms run. An M in the call in which it was seen before runs the same G: its
+ * id is known, and a process full of blocked Ms costs no further read.
  */
 static int read_goids(struct tables *t, struct m_view *view, const struct m_view *known)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tables.h - copies of a runtime's own tables: sched, every M, every P, the ids of the Gs that Ms run.
- * Read in bulk through target_read_many; addresses are kept, since structs never move.
+ * tables.h - copies of a runtime's own tables: sched, every M, every P, the ids of the Gs that Ms
+ * run. Read in bulk through target_read_many; addresses are kept, since structs never move.
  */
 #ifndef GOTRACE_TABLES_H
 #define GOTRACE_TABLES_H

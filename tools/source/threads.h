@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads.h - the kernel's view of a process's threads, by whichever way is open: the BPF task iterator,
- * or /proc. Both fill the same rows.
+ * threads.h - the kernel's view of a process's threads, by whichever way is open: the BPF task
+ * iterator, or /proc. Both fill the same rows.
  */
 #ifndef GOTRACE_THREADS_H
 #define GOTRACE_THREADS_H
