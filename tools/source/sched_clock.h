@@ -21,7 +21,7 @@ struct sched_clock {
 	uint64_t measured_ns;                /* when; 0: never */
 };
 
-/* Measure again if the last time is a while ago. Moves the calling thread over all CPUs and back. */
+/* Measure again if the last time is a while ago. Visits all CPUs with the calling thread. */
 void sched_clock_refresh(struct sched_clock *c);
 /* 0: not known. */
 uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* signals.c - Ctrl-C, SIGTERM and a closed pipe end a wait; all else then takes its normal way out. */
+/* signals.c - Ctrl-C, SIGTERM and a closed pipe end a wait; the rest takes its normal way out. */
 #include <signal.h>
 #include <string.h>
 

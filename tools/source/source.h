@@ -46,7 +46,7 @@ struct source_ops {
 	void (*close)(struct source *s);
 };
 
-/* A live process. On failure NULL, *ret_code set, after diag_error. Lower levels are tried in turn. */
+/* A live process. On failure NULL, *ret_code set, after diag_error. Lower levels are tried, too. */
 struct source *source_live_open(struct target *t, const struct source_opts *o, int *ret_code);
 
 /* Ctrl-C, SIGTERM and a closed pipe end a wait. Install once, before opening a source. */
