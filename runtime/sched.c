@@ -118,13 +118,6 @@ void sched_park(bool (*unlock)(struct g *, void *), void *arg, enum waitreason w
 	g_leave(g, park_commit);
 }
 
-bool sched_park_unlock(struct g *g, void *lock)
-{
-	(void)g;
-	lock_release(lock);
-	return true;
-}
-
 void sched_ready(struct g *g)
 {
 	struct p *p = own_p(m_self()); /* tells of a foreign thread before g is runnable */

@@ -13,8 +13,6 @@
  * unless a lock that unlock releases forbids. Must not be called with runtime locks held but that one.
  */
 void sched_park(bool (*unlock)(struct g *, void *), void *arg, enum waitreason why);
-/* Unlock callback for "release this struct lock". */
-bool sched_park_unlock(struct g *g, void *lock);
 
 /* Make a parked G runnable, exactly once per park. Any thread, with or without a P, foreign too. */
 void sched_ready(struct g *g);

@@ -225,6 +225,22 @@ static inline int e2e_wait(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+/* gotrace threads PID --json, twenty rows a second; `more`: one option, or NULL. */
+static inline struct program gotrace_watch(pid_t target, const char *more)
+{
+	char pid[16], *argv[] = { (char *)getenv("GOTRACE"),
+				  "threads",
+				  pid,
+				  "--json",
+				  "-i",
+				  "50ms",
+				  (char *)more,
+				  NULL };
+
+	snprintf(pid, sizeof(pid), "%d", target);
+	return program_start(argv, NULL);
+}
+
 /* argv[0] is replaced. out_fd: where stdout goes, -1: into ret->out. */
 static inline void gotrace_run(struct outcome *ret, e2e_setup_fn setup, int out_fd,
 			       char *const argv[])

@@ -17,18 +17,8 @@ static struct outcome o;
 /* gotrace threads PID --json, attached when this returns. */
 static struct program gotrace_attach(pid_t target, const char *more)
 {
-	char pid[16], *argv[] = { (char *)getenv("GOTRACE"),
-				  "threads",
-				  pid,
-				  "--json",
-				  "-i",
-				  "50ms",
-				  (char *)more,
-				  NULL };
-	struct program p;
+	struct program p = gotrace_watch(target, more);
 
-	snprintf(pid, sizeof(pid), "%d", target);
-	p = program_start(argv, NULL);
 	program_expect(&p, "{\"type\":\"begin\"");
 	return p;
 }

@@ -69,21 +69,6 @@ static struct program growth_start(const char *fifos, const char *urandom)
 	return p;
 }
 
-static struct program gotrace_start(pid_t target, const char *more)
-{
-	char pid[16], *argv[] = { (char *)getenv("GOTRACE"),
-				  "threads",
-				  pid,
-				  "--json",
-				  "-i",
-				  "50ms",
-				  (char *)more,
-				  NULL };
-
-	snprintf(pid, sizeof(pid), "%d", target);
-	return program_start(argv, NULL);
-}
-
 /* Ticks until the count is as wanted, then so STABLE times. */
 static void expect_stable(struct program *g, const char *key, long want)
 {
@@ -112,7 +97,7 @@ static void end_well(struct program *g)
 /* Without readers of /dev/urandom, which are blocked now and then, the count is exact. */
 static void exactly_97_alone(const char *more)
 {
-	struct program target = growth_start("97", "0"), g = gotrace_start(target.pid, more);
+	struct program target = growth_start("97", "0"), g = gotrace_watch(target.pid, more);
 
 	expect_stable(&g, "blocked", FIFOS);
 	assert_int_equal(json_number(g.line, "threads"), tasks(target.pid));
@@ -155,7 +140,7 @@ static void run_by_m(pid_t pid, const char *json, const char *sample)
 
 static void test_each_blocked_m_names_its_fifo(void **state)
 {
-	struct program target = growth_start("97", "0"), g = gotrace_start(target.pid, NULL);
+	struct program target = growth_start("97", "0"), g = gotrace_watch(target.pid, NULL);
 
 	(void)state;
 	expect_stable(&g, "blocked", FIFOS);
@@ -173,7 +158,7 @@ static void test_each_blocked_m_names_its_fifo(void **state)
 static void test_for_how_long_is_right(void **state)
 {
 	int64_t began = now_ns(), in, ended;
-	struct program target = growth_start("97", "0"), g = gotrace_start(target.pid, NULL);
+	struct program target = growth_start("97", "0"), g = gotrace_watch(target.pid, NULL);
 	int rows = 0;
 
 	(void)state;
@@ -265,7 +250,7 @@ static void test_a_prime_number_of_handoffs_is_counted_exactly(void **state)
 
 static void test_counts_add_up_while_threads_come_and_go(void **state)
 {
-	struct program target = growth_start("11", "3"), g = gotrace_start(target.pid, NULL);
+	struct program target = growth_start("11", "3"), g = gotrace_watch(target.pid, NULL);
 
 	(void)state;
 	for (int i = 0; i < STABLE; i++) {
@@ -300,7 +285,7 @@ static void test_foreign_calls_are_blocked_and_have_a_name(void **state)
 
 	(void)state;
 	program_expect(&target, "ready");
-	g = gotrace_start(target.pid, NULL);
+	g = gotrace_watch(target.pid, NULL);
 	for (int i = 0; (i < STABLE || most < CALLERS) && now_ns() < until; i++) {
 		long blocked;
 
@@ -345,7 +330,7 @@ static void test_idle_connections_are_parked_and_block_nobody(void **state)
 
 	(void)state;
 	program_expect(&target, "listening on");
-	g = gotrace_start(target.pid, NULL);
+	g = gotrace_watch(target.pid, NULL);
 	program_expect(&g, "{\"type\":\"tick\"");
 	program_expect(&g, "{\"type\":\"tick\"");
 	before = json_number(g.line, "netpoll_parked");

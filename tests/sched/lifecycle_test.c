@@ -2,7 +2,6 @@
 /* lifecycle_test.c - start, end, last words, locked threads, threads that leave. */
 #include "runtime_test.h"
 
-#include <dirent.h>
 #include <regex.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -14,18 +13,6 @@
 
 static struct child child;
 static int counter;
-
-static int count_threads(void)
-{
-	DIR *d = opendir("/proc/self/task");
-	int n = 0;
-
-	EXPECT(d, "/proc");
-	for (struct dirent *e; (e = readdir(d));)
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
 
 static void assert_ends_with_2_and_says(const char *words)
 {

@@ -5,7 +5,6 @@
  */
 #include "runtime_test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -32,18 +31,6 @@ static void count(void)
 static u32 waiters(void)
 {
 	return __atomic_load_n(&sched.netpoll_waiters, __ATOMIC_SEQ_CST);
-}
-
-static int count_threads(void)
-{
-	DIR *d = opendir("/proc/self/task");
-	int n = 0;
-
-	EXPECT(d, "/proc");
-	for (struct dirent *e; (e = readdir(d));)
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
 }
 
 /* A goroutine that waits for one byte, and what came of it. */

@@ -13,6 +13,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -48,6 +49,19 @@ struct child {
 		long long got_ = (long long)(got), want_ = (long long)(want);          \
 		EXPECT(got_ == want_, "%s is %lld, expected %lld", #got, got_, want_); \
 	} while (0)
+
+/* Threads of this process, as the kernel lists them. */
+static inline int count_threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	int n = 0;
+
+	EXPECT(d, "/proc");
+	for (struct dirent *e; (e = readdir(d));)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
 
 static inline void child_drain(int fd, struct child *ret)
 {

@@ -10,6 +10,7 @@
 
 #include <sys/syscall.h>
 
+#include "../../runtime/gs.h"
 #include "../../runtime/pset.h"
 
 static int rounds(int n)
@@ -97,16 +98,6 @@ static void mixed(void *arg)
 	done();
 }
 
-static u64 alive(void)
-{
-	u64 alive = sched.g_made_ext;
-
-	for (u32 i = 0; i < sched.gomaxprocs; i++)
-		alive += __atomic_load_n(&allp[i]->g_made, __ATOMIC_SEQ_CST) -
-			 __atomic_load_n(&allp[i]->g_ended, __ATOMIC_SEQ_CST);
-	return alive;
-}
-
 static void run_mixed(int n)
 {
 	finished = 0;
@@ -115,7 +106,7 @@ static void run_mixed(int n)
 	AWAIT(__atomic_load_n(&finished, __ATOMIC_SEQ_CST) == (u64)n);
 	/* at rest the tracer's law holds, and nobody is left but this goroutine */
 	AWAIT(sched.count.retake + sched.count.block == sched.count.exit_slow);
-	AWAIT(alive() == 1);
+	AWAIT(gs_alive() == 1);
 }
 
 RUNTIME_TEST(i10_mixed_calls_on_one_p, 1)
