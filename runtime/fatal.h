@@ -22,11 +22,16 @@ __attribute__((cold, format(printf, 1, 2))) void warn_(const char *fmt, ...);
 			throw_(__VA_ARGS__);      \
 	} while (0)
 
-/* The expensive ones, and those on hot paths: debug builds only. */
+/*
+ * The expensive ones, and those on hot paths: debug builds only. DEBUG_ONLY: what such a check
+ * remembers, in fields that other builds do not have.
+ */
 #ifdef GRT_DEBUG
 #define INVARIANT(nr, cond, ...) MUST(cond, "I" #nr ": " __VA_ARGS__)
+#define DEBUG_ONLY(...) __VA_ARGS__
 #else
 #define INVARIANT(nr, cond, ...) ((void)sizeof(cond))
+#define DEBUG_ONLY(...)
 #endif
 
 #endif

@@ -18,6 +18,7 @@
 #include "mset.h"
 #include "netpoll.h"
 #include "order.h"
+#include "poller.h"
 #include "pset.h"
 #include "runq.h"
 #include "state.h"
@@ -92,6 +93,7 @@ static struct g *find_global(struct p *p, u32 max)
 {
 	struct g *g;
 
+	DEBUG_ONLY(p->unfair = 0;)
 	if (__atomic_load_n(&sched.runq.size, __ATOMIC_RELAXED) == 0)
 		return NULL;
 	lock_acquire(&sched.lock);
@@ -226,17 +228,21 @@ static bool find_busy(struct m *m, struct found *ret)
 
 	while (again) {
 		struct p *p = m->p;
+		bool is_over;
 		i64 next;
 
 		again = false;
 		ret->inherit = false;
 		if (timer_first(&p->timers) != 0)
 			timer_run(&p->timers, clock_ns(), &next);
-		if (__builtin_expect(__atomic_load_n(&p->preempt, __ATOMIC_RELAXED), 0))
+		is_over = __atomic_load_n(&p->preempt, __ATOMIC_RELAXED) != 0;
+		if (__builtin_expect(is_over, 0))
 			end_slice(p);
 		ret->g = find_fair(p);
 		if (!ret->g)
 			ret->g = runq_get(&p->runq, &ret->inherit);
+		INVARIANT(21, !is_over || !ret->inherit, "a G of P%u inherits a slice that is over",
+			  p->id);
 		if (!ret->g)
 			ret->g = find_global(p, RUNQ_SIZE);
 		if (!ret->g)
@@ -251,6 +257,7 @@ static bool find_busy(struct m *m, struct found *ret)
 static bool give_up_p(struct m *m, struct found *ret)
 {
 	lock_acquire(&sched.lock);
+	DEBUG_ONLY(m->p->unfair = 0;)
 	if (sched.runq.size != 0) {
 		ret->g = global_get(m->p, RUNQ_SIZE);
 		lock_release(&sched.lock);
@@ -345,6 +352,7 @@ static bool poll_idle(struct m *m, bool was_spinning, struct found *ret)
 {
 	struct gqueue list = { 0 };
 	i64 until = pset_first_timer(), again, delay = -1;
+	DEBUG_ONLY(u32 breaks;)
 	i32 delta;
 
 	if (!netpoll_is_inited() || (!netpoll_any_waiters() && until == 0))
@@ -356,6 +364,7 @@ static bool poll_idle(struct m *m, bool was_spinning, struct found *ret)
 			netpoll_break(); /* I15: the one who polls would sleep too long */
 		return false;
 	}
+	DEBUG_ONLY(breaks = __atomic_load_n(&sched.breaks, __ATOMIC_SEQ_CST);)
 	__atomic_store_n(&sched.poll_until, until, __ATOMIC_SEQ_CST);
 	/*
 	 * Whoever armed an earlier timer before it could see poll_until is seen here (I15). If what
@@ -369,6 +378,7 @@ static bool poll_idle(struct m *m, bool was_spinning, struct found *ret)
 		delay = until - clock_ns();
 		delay = delay < 0 ? 0 : delay;
 	}
+	DEBUG_ONLY(poller_check(until, breaks);)
 	m_status_set(m, GRT_M_POLLING);
 	pollers_add(+1);
 	delta = find_poll(delay, &list, GRT_POLL_IDLE_M);

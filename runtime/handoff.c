@@ -2,6 +2,7 @@
 /* handoff.c - see handoff.h. */
 #include "handoff.h"
 
+#include "fatal.h"
 #include "lock.h"
 #include "mset.h"
 #include "netpoll.h"
@@ -24,19 +25,53 @@ static bool claim_first_spinner(void)
 	return true;
 }
 
+#ifdef GRT_DEBUG
+/*
+ * The sources of find_runnable in its own order, but for the Gs of other Ps: whoever has made one of those
+ * wakes somebody for it after it was published, and sees this P idle then (m_wake).
+ */
+const char *handoff_would_find(const struct p *p, i64 lastpoll)
+{
+	u32 idle = 0;
+
+	for (const struct p *q = sched.pidle; q; q = q->link)
+		idle++;
+	if (sched.runq.head)
+		return "the global queue";
+	if (p_has_work(p))
+		return "a G of its own";
+	if (idle == sched.gomaxprocs - 1 && lastpoll != 0 && netpoll_any_waiters())
+		return "the network, and nobody to watch it";
+	return NULL;
+}
+
+/*
+ * I13 as it can be held in one moment: P goes idle only where an M would find nothing. Its timers are no
+ * exception, since the poller is told of them next; work that comes later wakes an M by itself.
+ */
+static void check_idle(const struct p *p, i64 lastpoll)
+{
+	const char *what = handoff_would_find(p, lastpoll);
+
+	INVARIANT(13, !what, "P%u is put on the idle list beside %s", p->id, what);
+}
+#endif
+
 /* The last step, under the lock: work that came meanwhile, or the network nobody watches; else idle. */
 static enum grt_handoff_outcome idle_or_not(struct p *p, i64 *ret_when)
 {
 	enum grt_handoff_outcome outcome = GRT_HANDOFF_IDLED;
+	i64 lastpoll;
 
 	lock_acquire(&sched.lock);
+	lastpoll = __atomic_load_n(&sched.lastpoll, __ATOMIC_SEQ_CST);
 	if (sched.runq.size != 0) {
 		outcome = GRT_HANDOFF_WOKE;
-	} else if (sched_npidle() == sched.gomaxprocs - 1 &&
-		   __atomic_load_n(&sched.lastpoll, __ATOMIC_SEQ_CST) != 0 &&
+	} else if (sched_npidle() == sched.gomaxprocs - 1 && lastpoll != 0 &&
 		   netpoll_any_waiters()) {
 		outcome = GRT_HANDOFF_POLLER;
 	} else {
+		DEBUG_ONLY(check_idle(p, lastpoll);)
 		*ret_when = timer_first(&p->timers);
 		pidle_put(p);
 	}
@@ -94,3 +129,44 @@ enum retake_verdict retake_decide(struct p *p, const struct retake_view *v, bool
 		return RETAKE_LEAVE;
 	return RETAKE_TAKE;
 }
+
+#ifdef GRT_DEBUG
+/* First sight of a call, or of a time slice, is pass 1 of it. */
+static void watch(struct p *p, const struct retake_view *v)
+{
+	if (p->watched.schedtick != v->schedtick || p->watched.sched_ns == 0) {
+		p->watched.schedtick = v->schedtick;
+		p->watched.sched_ns = v->now_ns;
+		p->watched.is_asked = false;
+	}
+	if (p->watched.m != v->m || p->watched.call != v->call) {
+		p->watched.m = v->m;
+		p->watched.call = v->call;
+		p->watched.call_ns = v->now_ns;
+		p->watched.call_passes = 0;
+	}
+	p->watched.call_passes++;
+}
+
+/*
+ * I12 stops at the verdict: a take that fails has met the end of the call or the claim of another taker. I21
+ * goes on in sysmon.c, once the G has been asked.
+ */
+void retake_check(struct p *p, const struct retake_view *v, enum retake_verdict verdict,
+		  bool preempt)
+{
+	bool is_in_call = (v->call & GRT_CALL_IN) != 0, is_due;
+
+	if (!v->m)
+		return;
+	watch(p, v);
+	is_due = p->watched.call_passes >= 2 &&
+		 (v->has_work || v->now_ns - p->watched.call_ns >= RETAKE_IDLE_NS);
+	INVARIANT(12, !is_in_call || !is_due || verdict == RETAKE_TAKE,
+		  "P%u is left to a call that pass %u sees, %ld us after the first", p->id,
+		  p->watched.call_passes, (long)(v->now_ns - p->watched.call_ns) / 1000);
+	INVARIANT(21, is_in_call || preempt || v->now_ns - p->watched.sched_ns < SLICE_NS,
+		  "a G has had P%u for %ld us and is not asked to yield", p->id,
+		  (long)(v->now_ns - p->watched.sched_ns) / 1000);
+}
+#endif

@@ -13,6 +13,11 @@
 /* The caller owns p and has no use for it. from: id of the M that had it; g: goroutine in the call. */
 void handoff_p(struct p *p, u64 from, u64 g, enum grt_handoff_cause cause);
 
+#ifdef GRT_DEBUG
+/* What find_runnable would find with p at this moment; NULL: nothing. sched.lock held, p the caller's. */
+const char *handoff_would_find(const struct p *p, i64 lastpoll);
+#endif
+
 /* One P as sysmon sees it in one pass; see retake_decide. */
 struct retake_view {
 	i64 now_ns;
@@ -33,5 +38,11 @@ enum retake_verdict { RETAKE_LEAVE, RETAKE_TAKE };
  * *ret_preempt: ask the running G to yield.
  */
 enum retake_verdict retake_decide(struct p *p, const struct retake_view *v, bool *ret_preempt);
+
+#ifdef GRT_DEBUG
+/* I12, and the asking half of I21: the verdict against counts of the check's own. Once per P and pass. */
+void retake_check(struct p *p, const struct retake_view *v, enum retake_verdict verdict,
+		  bool preempt);
+#endif
 
 #endif

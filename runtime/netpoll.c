@@ -290,5 +290,6 @@ bool netpoll_any_waiters(void)
 
 void netpoll_break(void)
 {
+	DEBUG_ONLY(__atomic_add_fetch(&sched.breaks, 1, __ATOMIC_SEQ_CST);)
 	backend->wake();
 }

@@ -79,6 +79,7 @@ void pidle_put(struct p *p)
 	MUST(p->m == NULL, "pidle_put: P%u has an owner (I3)", p->id);
 	p->link = sched.pidle;
 	sched.pidle = p;
+	DEBUG_ONLY(p->unfair = 0;) /* who idles a P has just looked at the global queue: I20 */
 	__atomic_add_fetch(&sched.npidle, 1, __ATOMIC_SEQ_CST);
 	INVARIANT(3, sched.npidle <= sched.gomaxprocs, "more idle Ps than there are");
 }
@@ -110,6 +111,19 @@ bool p_has_work(const struct p *p)
 {
 	return !runq_is_empty(&p->runq);
 }
+
+#ifdef GRT_DEBUG
+u64 p_owner_words(const struct p *p)
+{
+	const u64 words[] = { p->schedtick, p->syscalltick, p->runq.tail,  p->goid_next,
+			      p->g_made,    p->g_ended,     p->gfree.size, p->unfair };
+	u64 sum = 0;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		sum = sum * 31 + words[i];
+	return sum;
+}
+#endif
 
 i64 pset_first_timer(void)
 {

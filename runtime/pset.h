@@ -12,6 +12,7 @@
 #ifndef GRT_PSET_H
 #define GRT_PSET_H
 
+#include "fatal.h"
 #include "types.h"
 
 void pset_init(u32 n);
@@ -29,6 +30,10 @@ struct p *pidle_get(void);
 struct p *pidle_get_spinning(void);
 
 bool p_has_work(const struct p *p);
+#ifdef GRT_DEBUG
+/* A sum of the words of p that nobody but its owner writes: it stands still while the owner keeps off. */
+u64 p_owner_words(const struct p *p);
+#endif
 /* Earliest timer over all Ps, 0: none. Racy. */
 i64 pset_first_timer(void);
 /* Wake sysmon out of any sleep. sched.lock held. */
@@ -42,6 +47,14 @@ static inline struct p *m_p(const struct m *m)
 static inline struct m *p_m(const struct p *p)
 {
 	return __atomic_load_n(&p->m, __ATOMIC_ACQUIRE);
+}
+
+/* A yield point of the G that runs on p: has sysmon asked for a yield? */
+static inline bool p_is_asked(struct p *p)
+{
+	/* Fence: pairs with ask_to_yield in sysmon.c. Who is counted after its look sees its wish. */
+	DEBUG_ONLY(__atomic_add_fetch(&p->passed, 1, __ATOMIC_SEQ_CST);)
+	return __atomic_load_n(&p->preempt, __ATOMIC_RELAXED) != 0;
 }
 
 static inline u32 sched_npidle(void)

@@ -19,6 +19,10 @@
 
 #include <time.h>
 
+#include "fatal.h"
+
+#include "fatal.h"
+
 #define MASK (RUNQ_SIZE - 1)
 _Static_assert((RUNQ_SIZE & MASK) == 0, "RUNQ_SIZE is a power of two");
 
@@ -90,6 +94,25 @@ static bool move_head(struct runq *q, u32 head, u32 n)
 					   __ATOMIC_RELAXED);
 }
 
+/*
+ * I20: places are given out upwards at the tail and taken upwards at the head, so the ring is FIFO if who
+ * comes out at a place was put there. For whoever has just taken g out.
+ */
+static inline void check_place(const struct g *g, u32 at)
+{
+	DEBUG_ONLY(INVARIANT(20, g->runq_at == at, "G%lu comes out at place %u, was put at %u",
+			     (unsigned long)g->goid, at, g->runq_at);)
+	(void)g;
+	(void)at;
+}
+
+static inline void set_place(struct g *g, u32 at)
+{
+	DEBUG_ONLY(g->runq_at = at;)
+	(void)g;
+	(void)at;
+}
+
 /* The ring is full: half of it and g go to *overflow. False: a thief made room meanwhile. */
 static bool put_slow(struct runq *q, struct g *g, u32 head, struct gqueue *overflow)
 {
@@ -99,8 +122,10 @@ static bool put_slow(struct runq *q, struct g *g, u32 head, struct gqueue *overf
 		batch[i] = load_slot(q, head + i);
 	if (!move_head(q, head, RUNQ_SIZE / 2))
 		return false;
-	for (u32 i = 0; i < RUNQ_SIZE / 2; i++)
+	for (u32 i = 0; i < RUNQ_SIZE / 2; i++) {
+		check_place(batch[i], head + i);
 		gqueue_push(overflow, batch[i]);
+	}
 	gqueue_push(overflow, g);
 	return true;
 }
@@ -116,6 +141,7 @@ u32 runq_put(struct runq *q, struct g *g, bool next, struct gqueue *overflow)
 		u32 head = load_head(q), tail = q->tail;
 
 		if (tail - head < RUNQ_SIZE) {
+			set_place(g, tail);
 			__atomic_store_n(&q->ring[tail & MASK], g, __ATOMIC_RELAXED);
 			__atomic_store_n(&q->tail, tail + 1, __ATOMIC_RELEASE);
 			return 0;
@@ -152,10 +178,25 @@ struct g *runq_get(struct runq *q, bool *ret_inherit)
 		if (head == q->tail)
 			return NULL;
 		g = load_slot(q, head);
-		if (move_head(q, head, 1))
+		if (move_head(q, head, 1)) {
+			check_place(g, head);
 			return g;
+		}
 	}
 }
+
+#ifdef GRT_DEBUG
+/* n Gs have come from places `from` of another ring to places `at` of this one. */
+static void rename_places(struct runq *own, u32 at, u32 from, u32 n)
+{
+	for (u32 i = 0; i < n; i++) {
+		struct g *g = load_slot(own, at + i);
+
+		check_place(g, from + i);
+		set_place(g, at + i);
+	}
+}
+#endif
 
 /*
  * A runnext is about to run on its P within a few hundred ns; taking it at once makes two goroutines
@@ -190,6 +231,7 @@ struct g *runq_steal(struct runq *own, struct runq *victim, bool take_next)
 					 __ATOMIC_RELAXED);
 		if (!move_head(victim, head, n))
 			continue;
+		DEBUG_ONLY(rename_places(own, at, head, n);)
 		__atomic_store_n(&own->tail, at + n - 1, __ATOMIC_RELEASE);
 		return load_slot(own, at + n - 1);
 	}

@@ -72,6 +72,9 @@ static struct g *execute(struct m *m, struct g *g, bool inherit)
 	if (!inherit) {
 		__atomic_store_n(&p->schedtick, p->schedtick + 1, __ATOMIC_RELAXED);
 		__atomic_store_n(&p->preempt, 0, __ATOMIC_RELAXED);
+		DEBUG_ONLY(INVARIANT(20, ++p->unfair <= SCHED_FAIR_TICK,
+				     "P%u gave %u time slices without a look at the global queue",
+				     p->id, p->unfair);)
 	}
 	PROBE_FIRE(g_run, g->goid, m->id, p->id);
 	*grt_errno_location() = g->saved_errno;
@@ -86,11 +89,15 @@ static struct g *execute(struct m *m, struct g *g, bool inherit)
 void g_leave(struct g *g, struct g *(*after)(struct m *, struct g *))
 {
 	struct m *m = m_self();
+	DEBUG_ONLY(i32 saved_errno = *grt_errno_location();)
 
 	m->after = after;
 	sanitize_switch_to_g0(m, false);
 	context_switch(&g->ctx, &m->g0);
 	sanitize_entered_g(m_self());
+	DEBUG_ONLY(INVARIANT(23, *grt_errno_location() == saved_errno,
+			     "G%lu left with errno %d and is back with %d", (unsigned long)g->goid,
+			     saved_errno, *grt_errno_location());)
 }
 
 static struct g *park_commit(struct m *m, struct g *g)
@@ -145,8 +152,18 @@ struct g *sched_self(void)
 	return m && !m_is_in_call(m) ? m->curg : NULL;
 }
 
+#ifdef GRT_DEBUG
+/* The yield point that p_is_asked counted was heeded. */
+static void not_passed(struct p *p)
+{
+	if (__atomic_load_n(&p->preempt, __ATOMIC_RELAXED))
+		__atomic_sub_fetch(&p->passed, 1, __ATOMIC_SEQ_CST);
+}
+#endif
+
 static struct g *yield_commit(struct m *m, struct g *g)
 {
+	DEBUG_ONLY(not_passed(m->p);)
 	g_queued(m, g);
 	lock_acquire(&sched.lock);
 	queue_global_locked(g);
@@ -161,7 +178,7 @@ void sched_yield_if_asked(void)
 	struct m *m = m_self();
 	struct p *p = m && m->curg && !m_is_in_call(m) ? m_p(m) : NULL;
 
-	if (p && __builtin_expect(__atomic_load_n(&p->preempt, __ATOMIC_RELAXED), 0))
+	if (p && __builtin_expect(p_is_asked(p), 0))
 		sched_yield_self();
 }
 

@@ -16,6 +16,7 @@
 #include "find.h"
 #include "forked.h"
 #include "handoff.h"
+#include "include/grt/errno.h"
 #include "include/grt/run.h"
 #include "lock.h"
 #include "loop.h"
@@ -43,6 +44,7 @@ static inline __attribute__((always_inline)) void enter(struct m *m, i64 nr, u64
 	if (PROBE_ON(entersyscall))
 		probe_entersyscall(m->curg->goid, m->id, m->p->id, (u64)nr, CALLER_PC);
 	take_publish(m, nr, arg, CALLER_PC, CALLER_FP + 16, CALLER_FP);
+	DEBUG_ONLY(m->p_words = p_owner_words(m->p);)
 	take_enter(m);
 }
 
@@ -165,6 +167,7 @@ static inline enum grt_exit_how leave(struct m *m)
 {
 	enum grt_exit_how how = GRT_EXIT_KEPT;
 	struct p *p;
+	DEBUG_ONLY(i32 saved_errno = *grt_errno_location();)
 
 	if (__builtin_expect(!take_leave(m), 0)) {
 		how = exit_slow(m);
@@ -173,10 +176,16 @@ static inline enum grt_exit_how leave(struct m *m)
 	p = m->p;
 	INVARIANT(10, p && p->m == m, "M%lu is back from a call without a P of its own",
 		  (unsigned long)m->id);
+	/* A P that was kept was nobody else's in between, so that who wrote to it was in the call. */
+	DEBUG_ONLY(INVARIANT(9, how != GRT_EXIT_KEPT || p_owner_words(p) == m->p_words,
+			     "M%lu used P%u from inside a call", (unsigned long)m->id, p->id);)
 	p->syscalltick++;
 	PROBE_FIRE(exitsyscall, m->curg->goid, m->id, p->id, how);
-	if (__builtin_expect(__atomic_load_n(&p->preempt, __ATOMIC_RELAXED), 0))
+	if (__builtin_expect(p_is_asked(p), 0))
 		sched_yield_self();
+	DEBUG_ONLY(INVARIANT(23, *grt_errno_location() == saved_errno,
+			     "the way out of a call made errno %d of %d", *grt_errno_location(),
+			     saved_errno);)
 	return how;
 }
 

@@ -20,6 +20,7 @@
 #include "lock.h"
 #include "mset.h"
 #include "netpoll.h"
+#include "order.h"
 #include "probes.h"
 #include "pset.h"
 #include "schedtrace.h"
@@ -48,6 +49,28 @@ static bool retake_one(struct p *p, struct m *m, u64 call, i64 now_ns)
 	return won;
 }
 
+/*
+ * I21, the asked half: of the yield points that come later the first already sees the wish. One more may have
+ * looked just before and not been counted yet.
+ */
+static void ask_to_yield(struct p *p)
+{
+	__atomic_store_n(&p->preempt, 1, __ATOMIC_RELAXED);
+#ifdef GRT_DEBUG
+	u32 passed;
+
+	fence_full(); /* pairs with the count in p_is_asked */
+	passed = __atomic_load_n(&p->passed, __ATOMIC_SEQ_CST);
+	if (!p->watched.is_asked) {
+		p->watched.is_asked = true;
+		p->watched.passed_asked = passed;
+	}
+	INVARIANT(21, (i32)(passed - p->watched.passed_asked) <= 1,
+		  "a G on P%u passed %u yield points after it was asked to yield", p->id,
+		  passed - p->watched.passed_asked);
+#endif
+}
+
 u32 sysmon_retake(i64 now_ns)
 {
 	u32 taken = 0;
@@ -66,8 +89,9 @@ u32 sysmon_retake(i64 now_ns)
 		bool preempt;
 		enum retake_verdict verdict = retake_decide(p, &v, &preempt);
 
+		DEBUG_ONLY(retake_check(p, &v, verdict, preempt);)
 		if (preempt)
-			__atomic_store_n(&p->preempt, 1, __ATOMIC_RELAXED);
+			ask_to_yield(p);
 		if (verdict == RETAKE_TAKE && retake_one(p, m, v.call, now_ns))
 			taken++;
 	}

@@ -100,6 +100,19 @@ static void remove_at(struct timer_heap *h, u32 at)
 	__atomic_store_n(&gone->p, NULL, __ATOMIC_RELEASE);
 }
 
+/* The calling M is about to show an earliest timer: until it calls poller_tell, I15 waits for it. */
+static inline void owe_telling(struct m *m)
+{
+#ifdef GRT_DEBUG
+	if (!m || m->untold)
+		return;
+	m->untold = true;
+	__atomic_add_fetch(&sched.timers_untold, 1, __ATOMIC_SEQ_CST);
+#else
+	(void)m;
+#endif
+}
+
 bool timer_start(struct p *p, struct timer *t, i64 when_ns)
 {
 	struct timer_heap *h = &p->timers;
@@ -112,8 +125,10 @@ bool timer_start(struct p *p, struct timer *t, i64 when_ns)
 	t->when_ns = when_ns;
 	h->len++;
 	sift_up(h, h->len - 1, t);
-	publish_first(h);
 	is_first = t->slot == 0;
+	if (is_first)
+		owe_telling(m_self());
+	publish_first(h);
 	__atomic_store_n(&t->p, p, __ATOMIC_RELEASE);
 	lock_release(&h->lock);
 	return is_first;

@@ -116,6 +116,9 @@ struct g {
 	struct timer timer;    /* sleep */
 	void *fiber;           /* G  sanitizer's idea of this stack */
 	size_t index;          /* I  in allgs */
+#ifdef GRT_DEBUG
+	u32 runq_at; /* G  where in a ring it was put: I20 */
+#endif
 };
 
 struct m {
@@ -159,6 +162,10 @@ struct m {
 	void *g0_fiber;    /* M  sanitizer's idea of the system stack */
 	void *g0_stack_lo; /* I */
 	size_t g0_stack_size; /* I */
+#ifdef GRT_DEBUG
+	u64 p_words; /* M  p_owner_words of its P when it went into its call: I9 */
+	bool untold; /* M  has armed an earliest timer, and not told the poller yet: I15 */
+#endif
 
 	/* Last, since they stay when the slot gets a new thread. */
 	struct sink_ring *sink; /* W  sink.c */
@@ -187,6 +194,18 @@ struct p {
 	u64 g_made;              /* W  P */
 	u64 g_ended;             /* W  P */
 	u32 rng;                 /* P */
+#ifdef GRT_DEBUG
+	u32 unfair; /* P  time slices since a look at the global queue: I20 */
+	u32 passed; /* A  yield points where a G looked and did not yield: I21 */
+	struct {
+		u32 schedtick, call_passes;
+		struct m *m;
+		u64 call;
+		i64 sched_ns, call_ns;
+		bool is_asked;    /* to yield, in this time slice */
+		u32 passed_asked; /* `passed` when it was */
+	} watched;                /* Y  as seen, but kept by the check of I12 and I21 */
+#endif
 };
 
 struct sched {
@@ -236,6 +255,10 @@ struct sched {
 	struct {
 		u64 handoff, retake, exit_slow, block, m_new, m_exit;
 	} count; /* A  exact, for the laws of the tracer */
+#ifdef GRT_DEBUG
+	u32 timers_untold; /* A  Ms that have armed an earliest timer, and not told the poller: I15 */
+	u32 breaks;        /* A  netpoll_breaks so far: I15 */
+#endif
 };
 
 extern struct sched sched;
