@@ -9,8 +9,8 @@
  * fit is counted.
  *
  * sched_switch: when a thread of the target goes to sleep, its M is read; if it is in a call, the
- * time is kept by M id. The retake of that call carries it (arg 5), so that a hand-off's latency
- * starts where the thread fell asleep and not where sysmon first looked.
+ * time is kept by M id. A record before the retake of that call carries it, so that a hand-off's
+ * latency starts where the thread fell asleep and not where sysmon first looked.
  */
 #include "vmlinux.h"
 
@@ -123,22 +123,37 @@ static void note_m_start(const struct grt_rec *rec)
 		count(BPF_COUNT_LOST_MAP);
 }
 
-/*
- * p, m, g, in_call_ns, by: add since when the M has been asleep in the call that it lost its P to.
- * A call that never slept must not get the sleep of an older one: the M's call word says which call
- * this is. Its tick only, since the M may have left the call between the take and this probe.
- */
-static void complete_retake(struct grt_rec *rec)
+static bool read_m(__u64 m_ptr, __u32 off, __u64 *ret)
 {
-	__u64 m = rec->arg[1], call;
-	struct m_asleep *a = bpf_map_lookup_elem(&asleep, &m);
+	if (bpf_probe_read_user(ret, sizeof(*ret), (void *)(m_ptr + off)) == 0)
+		return true;
+	count(BPF_COUNT_LOST_MEMORY);
+	return false;
+}
 
-	if (!a)
+/*
+ * Before the retake: which call the P was lost to, and since when its M has slept in it. A call that
+ * never slept must not get the sleep of an older one: the M's call word says which call this is. Its
+ * tick only, since the M may have left the call between the take and this probe.
+ */
+static void tell_call(const struct grt_rec *retake)
+{
+	__u64 m = retake->arg[1];
+	struct m_asleep *a = bpf_map_lookup_elem(&asleep, &m);
+	struct grt_rec rec = { 0 };
+
+	if (!a || !read_m(a->m_ptr, m_off.call, &rec.arg[1]) ||
+	    !read_m(a->m_ptr, m_off.call_nr, &rec.arg[2]) ||
+	    !read_m(a->m_ptr, m_off.call_arg, &rec.arg[3]))
 		return;
-	if (bpf_probe_read_user(&call, sizeof(call), (void *)(a->m_ptr + m_off.call)) != 0)
-		count(BPF_COUNT_LOST_MEMORY);
-	else if ((call ^ a->call) >> GRT_CALL_TICK_SHIFT == 0)
-		rec->arg[5] = a->since_ns;
+	if ((rec.arg[1] ^ a->call) >> GRT_CALL_TICK_SHIFT != 0)
+		return;
+	rec.time_ns = retake->time_ns;
+	rec.tid = retake->tid;
+	rec.kind = GRT_K_SWITCH_OUT;
+	rec.arg[0] = m;
+	rec.arg[4] = a->since_ns;
+	send(&rec);
 }
 
 SEC("kprobe")
@@ -163,7 +178,7 @@ int on_probe(struct pt_regs *ctx)
 	if (rec.kind == GRT_K_m_start)
 		note_m_start(&rec);
 	else if (rec.kind == GRT_K_retake)
-		complete_retake(&rec);
+		tell_call(&rec);
 	send(&rec);
 	return 0;
 }

@@ -50,6 +50,7 @@ _Static_assert(sizeof(struct probe_spec) == 8 + 6 * 24, "probe_spec is an ABI");
 /* Where the runtime keeps what sched_switch reads: offsets in an M, widths are 8. */
 struct m_offsets {
 	__u32 call, take, id;
+	__u32 call_nr, call_arg;
 	__u32 reserved;
 };
 

@@ -257,6 +257,18 @@ void netpoll_event(int fd, u64 seq, u32 modes, struct gqueue *ret)
 		dir_event(&pd->dir[1], ret);
 }
 
+/* They are nobody's yet: not queued, and no longer in their words. */
+static void tell_ready(const struct gqueue *found, enum grt_netpoll_by by)
+{
+	i64 now = clock_ns();
+
+	for (struct g *g = found->head; g; g = g->schedlink) {
+		g->net_polled_ns = now;
+		g->net_polled_by = by;
+		PROBE_FIRE(netpoll_ready, g->goid, (u64)g->wait_fd, (u64)g->wait_mode, by);
+	}
+}
+
 i32 netpoll_poll(i64 delay_ns, struct gqueue *ret, enum grt_netpoll_by by)
 {
 	struct gqueue found = { 0 };
@@ -265,9 +277,8 @@ i32 netpoll_poll(i64 delay_ns, struct gqueue *ret, enum grt_netpoll_by by)
 
 	MUST(events >= 0 || events == -EINTR, "netpoll: wait failed with %d", -events);
 	PROBE_FIRE(netpoll_poll, (u64)delay_ns, n);
-	if (PROBE_ON(netpoll_ready))
-		for (struct g *g = found.head; g; g = g->schedlink)
-			probe_netpoll_ready(g->goid, (u64)g->wait_fd, (u64)g->wait_mode, by);
+	if (PROBE_ON(netpoll_ready) || PROBE_ON(netpoll_run))
+		tell_ready(&found, by);
 	gqueue_append(ret, &found);
 	return -(i32)n;
 }

@@ -120,6 +120,18 @@ static enum begun begin(struct pd_dir *d, u64 seq, u64 wait_seq)
 	return BEGUN_READY;
 }
 
+/* One probe for a whole wait, with both its times: a tracer pays for one hit, not for three. */
+static void tell_run(const struct g *g, int fd, u32 mode)
+{
+	i64 now = clock_ns(), parked = g->net_parked_ns, polled = g->net_polled_ns;
+
+	if (g->wake_value != WOKEN_READY || polled == 0)
+		return;
+	probe_netpoll_run(g->goid, (u64)fd, mode, g->net_polled_by,
+			  parked && polled > parked ? (u64)(polled - parked) : GRT_NO_ID,
+			  (u64)(now - polled));
+}
+
 /* Park at the word, which says "wait". lock held, released, and held again. */
 static void park_at_word(struct pd_dir *d, u32 mode, u64 seq, i64 arm_ns)
 {
@@ -132,7 +144,11 @@ static void park_at_word(struct pd_dir *d, u32 mode, u64 seq, i64 arm_ns)
 	g->wait_word = PD_WAIT(seq);
 	g->wake_value = 0;
 	PROBE_FIRE(netpoll_park, g->goid, (u64)d->pd->fd, mode);
+	g->net_parked_ns = PROBE_ON(netpoll_run) ? clock_ns() : 0;
+	g->net_polled_ns = 0;
 	sched_park(commit, &d->word, WAIT_IO);
+	if (PROBE_ON(netpoll_run))
+		tell_run(g, d->pd->fd, mode);
 	lock_acquire(&d->pd->lock);
 }
 

@@ -93,7 +93,8 @@ static bool steal_old_p(struct m *m, struct p *old)
 		return false;
 	p_taken(old);
 	__atomic_add_fetch(&sched.count.retake, 1, __ATOMIC_RELAXED);
-	PROBE_FIRE(retake, old->id, other->id, g ? g->goid : 0, 0, GRT_BY_EXIT_STEAL);
+	PROBE_FIRE(retake, old->id, other->id, g ? g->goid : 0, 0, GRT_BY_EXIT_STEAL,
+		   (u64)__atomic_load_n(&other->call_nr, __ATOMIC_RELAXED));
 	p_wire(m, old);
 	return true;
 }

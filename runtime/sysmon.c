@@ -34,15 +34,17 @@ static bool retake_one(struct p *p, struct m *m, u64 call, i64 now_ns)
 {
 	u64 in_call_ns = p->seen.call == call ? (u64)(now_ns - p->seen.call_ns) : 0;
 	struct g *g = __atomic_load_n(&m->curg, __ATOMIC_ACQUIRE);
-	u64 goid = g ? g->goid : 0, m_id = m->id;
+	u64 goid = g ? g->goid : 0, m_id = m->id, nr;
 	bool won;
 
 	mset_pretend_running(+1);
 	won = take_p(p, m, call, TAKE_TICKET_SYSMON, now_ns);
+	/* Whoever lost its P may be on its way out of the call, hardly in another one already. */
+	nr = won ? (u64)__atomic_load_n(&m->call_nr, __ATOMIC_RELAXED) : 0;
 	if (won) {
 		p_taken(p);
 		__atomic_add_fetch(&sched.count.retake, 1, __ATOMIC_RELAXED);
-		PROBE_FIRE(retake, p->id, m_id, goid, in_call_ns, GRT_BY_SYSMON);
+		PROBE_FIRE(retake, p->id, m_id, goid, in_call_ns, GRT_BY_SYSMON, nr);
 		handoff_p(p, m_id, goid, GRT_HANDOFF_RETAKE);
 	}
 	mset_pretend_running(-1);

@@ -38,26 +38,40 @@ enum grt_kind {
 #define PROBE(nr, name, temp, n, args, doc) GRT_K_##name = (nr),
 #include "probes.def"
 #undef PROBE
-	/* Kernel kinds. */
-	GRT_K_SWITCH_OUT = 0x100,  /* off the CPU, asleep, in a call: m, call word, nr, first arg */
+	/*
+	 * Kernel kinds. SWITCH_OUT comes with the retake of the same M, before it, and tells of the
+	 * call that the P was lost to: m, call word, nr (signed), first argument or foreign function,
+	 * asleep since (ns, 0: never slept).
+	 */
+	GRT_K_SWITCH_OUT = 0x100,
 	GRT_K_THREAD_BORN = 0x101, /* new tid, start_time_ns */
 	GRT_K_THREAD_GONE = 0x102, /* tid */
 	GRT_K_EXEC = 0x103,        /* the process replaced its image */
 	GRT_K_PROCESS_GONE = 0x104,
 	/* Loss: args are the reason (enum grt_loss) and how many. */
 	GRT_K_LOST = 0x180,
-	/* Snapshot kinds: BEGIN, SCHED, P rows, then per thread M and perhaps CALL, END. */
-	GRT_K_SNAP_BEGIN =
-		0x200, /* sequence, level (0 memory + /proc, 1 BPF), target's start time */
+	/*
+	 * Snapshot kinds: BEGIN, SCHED, P rows, then per thread M and perhaps CALL and STACKs, G rows,
+	 * COUNT, COST, END.
+	 */
+	GRT_K_SNAP_BEGIN = 0x200, /* sequence, level (0 memory + /proc, 1 BPF), target's start time,
+				     settle_ns: all events up to then have been handed over */
 	GRT_K_SNAP_SCHED = 0x201, /* see grt_snap_sched_* below */
 	GRT_K_SNAP_P = 0x202,     /* p, status, m + 1 or 0, runq length, schedtick, reserved */
 	GRT_K_SNAP_M = 0x203,     /* see grt_snap_m_* below; one per thread, foreign ones too */
 	GRT_K_SNAP_CALL =
 		0x204,        /* kernel's view of the thread of the M row before: six arguments */
-	GRT_K_SNAP_G = 0x205, /* g, status, wait reason, fd, since, m + 1 or 0 */
+	GRT_K_SNAP_G = 0x205, /* g, status | wait reason << 8 | poll mode << 16, fd (-1: none),
+				 since_ns (0: not known), m + 1 or 0, fn_ptr */
 	GRT_K_SNAP_COUNT = 0x206, /* totals kept by the runtime: handoffs, retakes, slow exits,
 				     self (given up at once), threads made, threads gone */
 	GRT_K_SNAP_END = 0x207,   /* threads listed, Ms listed, rows torn, duration_ns */
+	GRT_K_SNAP_STACK = 0x208, /* frames of the thread of the M row before, see below */
+	GRT_K_SNAP_COST = 0x209,  /* what watching cost so far, see below */
+	/* A name, in pieces of up to GRT_TEXT_PIECE bytes; see below. Anywhere in the stream. */
+	GRT_K_TEXT = 0x280,
+	/* Last record of a recording that was ended in order: why (enum grt_end). */
+	GRT_K_FILE_END = 0x2f0,
 };
 
 /*
@@ -70,7 +84,55 @@ enum grt_kind {
  * arg3 since_ns: when the state began (0: not known),
  * arg4 asleep_since_ns: when the thread last left the CPU (0: it is on the CPU, or not known),
  * arg5 call's first argument as the runtime noted it, or the foreign function.
+ *
+ * SNAP_STACK: arg0 which (enum grt_stack) | frames in this record << 8 | index of its first frame
+ * << 16 | flags of those frames << 32 (GRT_FRAME_* of frame i at bit 4 * i), arg1.. their pcs,
+ * innermost first.
+ *
+ * SNAP_COST: arg0 probe hits, arg1 what these cost the target by calibration (ns), arg2 run time of
+ * our BPF programs (ns), arg3 CPU time of the target since the attach (ns), arg4 our own CPU time
+ * (ns), arg5 groups of probes shed (bits of enum grt_temperature) | share of the time they were
+ * armed, in 1/1000 << 32.
+ *
+ * TEXT: arg0 what it names (enum grt_text) | bytes in all << 16 | offset of this piece << 32,
+ * arg1 key, arg2..arg5 the piece. Pieces of one name follow each other. It replaces an older name
+ * of the same key.
  */
+#define GRT_TEXT_PIECE 32u
+#define GRT_TEXT_BYTES_MAX 4096u
+#define GRT_STACK_PCS 5u /* frames in one record */
+
+enum grt_stack {
+	GRT_STACK_KERNEL = 1,
+	GRT_STACK_USER = 2, /* of the thread, from its registers; continues in the goroutine's */
+};
+#define GRT_FRAME_GUESSED 1u /* not proven by unwind rows */
+#define GRT_FRAME_CUT 2u     /* the last one: the stack goes on, but was not followed */
+
+enum grt_text {
+	GRT_TEXT_FD = 1, /* key fd: "/var/log/x", "pipe:[123]", both ends of a socket */
+	GRT_TEXT_FD_NOTE, /* key fd: what is wrong with it: "socket in blocking mode"; empty: nothing */
+	GRT_TEXT_STRING, /* key address: the string there, an argument of a call now in progress */
+	GRT_TEXT_FUNCTION, /* key pc or function address: "worker_read", "libx.so+0x1f40" */
+	GRT_TEXT_LINE,     /* key pc: "files.c:41" */
+	GRT_TEXT_KERNEL,   /* key kernel address: "fuse_get_req" */
+	GRT_TEXT_ABOUT,    /* key enum grt_about: of the process and the session */
+};
+enum grt_about {
+	GRT_ABOUT_COMM = 1,
+	GRT_ABOUT_RUNTIME,        /* "libgrt" */
+	GRT_ABOUT_WHY_NOT_HIGHER, /* what a higher level of privilege needs */
+	GRT_ABOUT_NOTE,           /* what else must be known */
+	GRT_ABOUT_WHY_NO_STACKS,
+};
+enum grt_temperature { GRT_COLD = 1, GRT_WARM = 2, GRT_HOT = 4, GRT_SWITCHES = 8 };
+enum grt_end {
+	GRT_END_ASKED = 1,    /* time or size that was asked for is over */
+	GRT_END_EXITED = 2,   /* the target has exited */
+	GRT_END_REPLACED = 3, /* the target replaced its image */
+	GRT_END_SIGNAL = 4,   /* whoever recorded was asked to stop */
+};
+
 #define GRT_NR_FOREIGN (-1) /* call nr of a foreign C function */
 #define GRT_NR_NONE (-2)    /* no call, or not known */
 

@@ -112,6 +112,9 @@ struct g {
 	void (*fn)(void *arg); /* G */
 	void *arg;             /* G */
 	i64 ready_ns;          /* G  when it was queued by a slow exit; 0 otherwise */
+	i64 net_parked_ns;     /* G  parked on wait_fd since, while netpoll_run is armed; else 0 */
+	i64 net_polled_ns;     /* G  found ready, by whoever holds it between poll and queue */
+	u32 net_polled_by;     /* G  enum grt_netpoll_by */
 	u64 wake_value;        /* G  set by who readies it; meaning belongs to the pair */
 	struct timer timer;    /* sleep */
 	void *fiber;           /* G  sanitizer's idea of this stack */

@@ -20,7 +20,9 @@ static inline void rec_apply(struct model *m, uint64_t time_ns, uint16_t kind, u
 static inline void rec_retake(struct model *m, uint64_t t, uint64_t p, uint64_t from_m,
 			      uint64_t in_call_ns, uint64_t by, uint64_t asleep_since_ns)
 {
-	rec_apply(m, t, GRT_K_retake, p, from_m, 100 + from_m, in_call_ns, by, asleep_since_ns);
+	if (asleep_since_ns)
+		rec_apply(m, t, GRT_K_SWITCH_OUT, from_m, GRT_CALL_IN, 0, 7, asleep_since_ns, 0);
+	rec_apply(m, t, GRT_K_retake, p, from_m, 100 + from_m, in_call_ns, by, 0);
 }
 
 static inline void rec_block(struct model *m, uint64_t t, uint64_t p, uint64_t from_m)

@@ -81,7 +81,7 @@ static void test_a_record_says_who_when_and_what(void **state)
 	(void)state;
 	assert_int_equal(grt_sink_open(KIND(handoff), 0), 0);
 	PROBE_FIRE(handoff, 1, 2, 3, 4, 5, GRT_NO_ID);
-	PROBE_FIRE(retake, 1, 2, 3, 4, 5); /* not asked for */
+	PROBE_FIRE(retake, 1, 2, 3, 4, 5, 6); /* not asked for */
 
 	assert_int_equal(grt_sink_read(rec, RECS), 1);
 	assert_int_equal(rec[0].kind, GRT_K_handoff);

@@ -2,6 +2,7 @@
 /*
  * handoffs.c - puts hand-offs together from the records of three threads.
  *
+ *   SWITCH_OUT (m)            perhaps, just before the retake of the same M: since when it sleeps
  *   retake (p, m)             or entersyscallblock (m, p): the P has lost its M
  *   handoff (p, from_m)       what became of it; told by who handed it off, after waking the new M
  *   handoff_done (p, from_m)  the new M has it
@@ -36,6 +37,7 @@ static struct handoff_open *open_add(struct model *m, int64_t p, int64_t from_m)
 	o->h.p = p;
 	o->h.from_m = from_m;
 	o->h.to_m = -1;
+	o->h.nr = GRT_NR_NONE;
 	return o;
 }
 
@@ -84,10 +86,16 @@ static void retake(struct model *m, const struct grt_rec *rec)
 	o->h.g = rec->arg[2];
 	o->h.in_call_ns = rec->arg[3];
 	o->h.by = (uint8_t)by;
-	o->h.asleep_since_ns = rec->arg[5];
+	o->h.nr = (int32_t)rec->arg[5];
 	o->h.start_ns = rec->time_ns - (rec->arg[3] < rec->time_ns ? rec->arg[3] : 0);
-	if (rec->arg[5] && rec->arg[5] <= rec->time_ns)
-		o->h.start_ns = rec->arg[5];
+	if (m->call.time_ns != rec->time_ns || m->call.tid != rec->tid ||
+	    m->call.arg[0] != rec->arg[1])
+		return;
+	o->h.has_call_arg = true;
+	o->h.call_arg = m->call.arg[3];
+	o->h.asleep_since_ns = m->call.arg[4];
+	if (m->call.arg[4] && m->call.arg[4] <= rec->time_ns)
+		o->h.start_ns = m->call.arg[4];
 }
 
 static void block(struct model *m, const struct grt_rec *rec)
@@ -96,6 +104,7 @@ static void block(struct model *m, const struct grt_rec *rec)
 
 	o->is_block = true;
 	o->h.g = rec->arg[0];
+	o->h.nr = (int32_t)rec->arg[3];
 	o->h.start_ns = rec->time_ns;
 }
 
@@ -167,6 +176,9 @@ static void handoff_done(struct model *m, const struct grt_rec *rec)
 void handoffs_apply(struct model *m, const struct grt_rec *rec)
 {
 	switch (rec->kind) {
+	case GRT_K_SWITCH_OUT:
+		m->call = *rec;
+		break;
 	case GRT_K_retake:
 		retake(m, rec);
 		break;

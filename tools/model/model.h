@@ -67,6 +67,9 @@ struct model_handoff {
 	int64_t p, from_m, to_m;
 	uint64_t g;
 	uint8_t by, cause, outcome, made_thread;
+	int32_t nr;        /* of the call, GRT_NR_FOREIGN, GRT_NR_NONE */
+	bool has_call_arg; /* first argument or foreign function is known: */
+	uint64_t call_arg;
 	uint64_t start_ns; /* of the call, its sleep or its giving up: what is known; 0: nothing is
 			    */
 };

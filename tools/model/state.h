@@ -68,6 +68,7 @@ struct model {
 	struct model_handoff *done; /* of this interval */
 	size_t ndone, done_cap;
 	struct handoff_open open[HANDOFFS_OPEN_MAX]; /* oldest first */
+	struct grt_rec call; /* the newest SWITCH_OUT: of the retake that comes next */
 	size_t nopen;
 	struct event_sums sums;
 

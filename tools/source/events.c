@@ -74,6 +74,8 @@ static int load(struct events *e, const struct events_opts *o, bool by_perf)
 	e->skel->rodata->m_off.call = l->m_call.off;
 	e->skel->rodata->m_off.take = l->m_take.off;
 	e->skel->rodata->m_off.id = l->m_id.off;
+	e->skel->rodata->m_off.call_nr = l->m_call_nr.off;
+	e->skel->rodata->m_off.call_arg = l->m_call_arg.off;
 	e->wanted = 0;
 	for (int i = 0; i < o->target->nsites && i < PROBES_MAX; i++) {
 		spec_fill(&e->skel->rodata->probes[i], &o->target->site[i]);
