@@ -1,7 +1,7 @@
 # tests.mk - how tests are built and run. Included by the Makefile.
 
 # Unit tests of runtime files; all others are of tools.
-RT_UNIT   := context errno lock stack runq timer probes sink layout_note overflow retake take
+RT_UNIT   := context errno lock stack runq timer probes sink layout_note overflow retake take procs
 UNIT_SRC  := $(wildcard tests/unit/*_test.c)
 SCHED_SRC := $(wildcard tests/sched/*_test.c)
 E2E_SRC   := $(wildcard tests/e2e/*_test.c)
