@@ -41,14 +41,14 @@ static void read_nothing(int fd)
 }
 
 /* Read, move, look. Between two looks the thread's errno is made something else. */
-static void fail_and_move(int fd, void (*move)(void))
+static void fail_and_move(int fd, void (*move)(int), int mover)
 {
 	long before;
 	int seen;
 
 	before = thread_id();
 	read_nothing(fd);
-	move();
+	move(mover);
 	seen = errno;
 	if (thread_id() != before)
 		__atomic_add_fetch(&moved, 1, __ATOMIC_RELAXED);
@@ -57,55 +57,61 @@ static void fail_and_move(int fd, void (*move)(void))
 	errno = E2BIG;
 }
 
-static void by_yield(void)
+static void by_yield(int mover)
 {
+	(void)mover;
 	grt_yield();
 }
 
-/* Who waits for the mutex is woken by the one that had it, and goes on where that one runs. */
-static grt_mutex contended;
+/*
+ * Each mover shares a mutex with a goroutine that yields while it has it, and so goes from thread to
+ * thread; who waits for the mutex is woken, and goes on, where that one runs. With one mutex for all
+ * they would stand in one queue, and a thread would wait for each that moves.
+ */
+static grt_mutex shared[MOVERS];
 
-static void by_park(void)
+static void by_park(int mover)
 {
-	grt_mutex_lock(&contended);
-	grt_mutex_unlock(&contended);
+	grt_mutex_lock(&shared[mover]);
+	grt_mutex_unlock(&shared[mover]);
 }
 
 static void hog(void *arg)
 {
-	(void)arg;
+	grt_mutex *mutex = arg;
+
 	while (!is_over()) {
-		grt_mutex_lock(&contended);
+		grt_mutex_lock(mutex);
 		grt_yield();
-		grt_mutex_unlock(&contended);
+		grt_mutex_unlock(mutex);
 	}
 }
 
 /* The P is given up at once, so that the goroutine comes back on whatever P there is. */
-static void by_call(void)
+static void by_call(int mover)
 {
+	(void)mover;
 	grt_syscall_block(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 	grt_yield();
 }
 
-static void (*move_with)(void);
+static void (*move_with)(int);
 
 static void mover(void *arg)
 {
 	int fd[2];
 
-	(void)arg;
 	EXPECT_EQ(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
 	while (!is_over())
-		fail_and_move(fd[0], move_with);
+		fail_and_move(fd[0], move_with, (int)(intptr_t)arg);
 	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
 }
 
-static void move_all(void (*move)(void))
+static void move_all(void (*move)(int))
 {
 	move_with = move;
 	for (int i = 0; i < MOVERS; i++)
-		EXPECT_EQ(grt_go(mover, NULL), 0);
+		EXPECT_EQ(grt_go(mover, (void *)(intptr_t)i), 0);
 	while (__atomic_load_n(&ended, __ATOMIC_SEQ_CST) < MOVERS)
 		grt_sleep(1000000);
 	EXPECT_EQ(wrong, 0);
@@ -119,8 +125,8 @@ RUNTIME_TEST(i23_errno_survives_a_yield_to_another_thread, 2)
 
 RUNTIME_TEST(i23_errno_survives_a_park, 2)
 {
-	EXPECT_EQ(grt_go(hog, NULL), 0);
-	EXPECT_EQ(grt_go(hog, NULL), 0);
+	for (int i = 0; i < MOVERS; i++)
+		EXPECT_EQ(grt_go(hog, &shared[i]), 0);
 	move_all(by_park);
 }
 
