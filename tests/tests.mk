@@ -79,10 +79,15 @@ check: deps-check
 		echo "== $$t"; $(MAKE) --no-print-directory $$t || ok=1; done; \
 	tests/totals.sh $(TEST_TOTALS) && exit $$ok
 
+# What field cases ask for in rounds: stale events and errno, for some minutes each.
+LONG_TESTS = $(O)/tests/sched/stale_test $(O)/tests/sched/errno_test
+check-long: $(LONG_TESTS) $(O)/run
+	$(Q)GRT_LONG=1 $(TEST_ENV) nice $(O)/run --seconds 7200 $(LONG_TESTS)
+
 check-doors:
 	$(Q)tests/doors.sh
 
-.PHONY: tests test-runtime test-tools test-model $(VARIANTS:%=test-%) check check-doors \
+.PHONY: tests test-runtime test-tools test-model $(VARIANTS:%=test-%) check check-long check-doors \
 	model model-long asan tsan stress debug
 
 # --- the house ---------------------------------------------------------------------------------------
