@@ -1,8 +1,11 @@
 # tests.mk - how tests are built and run. Included by the Makefile.
 
 # Unit tests of runtime files; all others are of tools.
-RT_UNIT   := context errno lock stack runq timer probes sink layout_note overflow retake take procs
-UNIT_SRC  := $(wildcard tests/unit/*_test.c)
+RT_UNIT   := context errno lock stack runq timer probes sink layout_note overflow retake take procs \
+	invariants
+# What an assertion says can be tested where assertions are.
+UNIT_SRC  := $(filter-out $(if $(findstring GRT_DEBUG,$(BASE)),,%/invariants_test.c), \
+	$(wildcard tests/unit/*_test.c))
 SCHED_SRC := $(wildcard tests/sched/*_test.c)
 E2E_SRC   := $(wildcard tests/e2e/*_test.c)
 RT_UNIT_BIN   := $(filter $(RT_UNIT:%=$(O)/tests/unit/%_test),$(UNIT_SRC:%.c=$(O)/%))
