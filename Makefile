@@ -118,6 +118,9 @@ $(O)/tools/%.o: tools/%.c | $(SKEL)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -I$(O)/bpf -DGOTRACE_VERSION='"$(VERSION)"' $(CFLAGS) -c -o $@ $<
 
+# The compiler does not see what the assembler includes.
+$(O)/tools/view/schema.o: $(wildcard tools/view/schema/*.json)
+
 $(O)/gotrace: $(TOOL_OBJ)
 	$(call say,LD)
 	$(Q)$(CC) $(LINK_SAN) -pthread -o $@ $(TOOL_OBJ) $(TOOL_LIBS)

@@ -182,9 +182,9 @@ static void test_for_how_long_is_right(void **state)
 
 static void test_real_output_fits_the_schema(void **state)
 {
-	char path[] = "/tmp/threads_test.XXXXXX";
+	char path[] = "/tmp/threads_test.XXXXXX", schema[] = "/tmp/threads_test.XXXXXX";
 	struct program target = growth_start("5", "1");
-	int fd = mkstemp(path);
+	int fd = mkstemp(path), schema_fd = mkstemp(schema);
 
 	(void)state;
 	if (!schema_can_judge()) {
@@ -196,9 +196,14 @@ static void test_real_output_fits_the_schema(void **state)
 	assert_int_equal(write(fd, o.out, strlen(o.out)), strlen(o.out));
 	run_by_m(target.pid, "--json", "--sample");
 	assert_int_equal(write(fd, o.out, strlen(o.out)), strlen(o.out));
-	assert_true(schema_holds(path));
+	gotrace_on(&o, NULL, "schema", "threads");
+	assert_code(&o, 0);
+	assert_int_equal(write(schema_fd, o.out, strlen(o.out)), strlen(o.out));
+	assert_true(schema_file_holds(schema, path));
 	close(fd);
+	close(schema_fd);
 	unlink(path);
+	unlink(schema);
 	program_stop(&target);
 }
 

@@ -10,36 +10,17 @@
 
 #include <cmocka.h>
 
+#include "../../tools/syscalls.h"
 #include "../../tools/view/call.h"
+#include "records.h"
 
-static bool fd_name(void *arg, int fd, char *buf, size_t bytes)
-{
-	(void)arg;
-	snprintf(buf, bytes, "/var/log/x");
-	return fd == 7;
-}
+static struct model *named, *bare;
 
-static bool text_at(void *arg, uint64_t addr, char *buf, size_t bytes)
-{
-	(void)arg;
-	snprintf(buf, bytes, "/tmp/fifo");
-	return addr == 0x1000;
-}
-
-static bool symbol_at(void *arg, uint64_t addr, char *buf, size_t bytes)
-{
-	(void)arg;
-	snprintf(buf, bytes, "slow_lookup");
-	return addr == 0x2000;
-}
-
-static const struct call_names names = { NULL, fd_name, text_at, symbol_at };
-
-static const char *text_of(const struct model_thread *t, const struct call_names *with)
+static const char *text_of(const struct model_thread *t, const struct model *with)
 {
 	static char buf[CALL_BYTES];
 
-	call_text(buf, sizeof(buf), t, with);
+	call_text(buf, sizeof(buf), with, t);
 	return buf;
 }
 
@@ -50,8 +31,8 @@ static void read_names_file_and_size(void **state)
 				  .args = { 7, 0x7f0000001000, 65536 } };
 
 	(void)state;
-	assert_string_equal(text_of(&t, &names), "read(7</var/log/x>, 65536)");
-	assert_string_equal(text_of(&t, NULL), "read(7, 65536)");
+	assert_string_equal(text_of(&t, named), "read(7</var/log/x>, 65536)");
+	assert_string_equal(text_of(&t, bare), "read(7, 65536)");
 }
 
 static void unknown_arguments_are_dots_not_zeros(void **state)
@@ -59,7 +40,7 @@ static void unknown_arguments_are_dots_not_zeros(void **state)
 	struct model_thread t = { .nr = SYS_read, .call_arg = 7 };
 
 	(void)state;
-	assert_string_equal(text_of(&t, &names), "read(7</var/log/x>, ...)");
+	assert_string_equal(text_of(&t, named), "read(7</var/log/x>, ...)");
 }
 
 static void open_shows_the_path(void **state)
@@ -69,9 +50,9 @@ static void open_shows_the_path(void **state)
 				  .args = { (uint64_t)-100, 0x1000, 0x80000 } };
 
 	(void)state;
-	assert_string_equal(text_of(&t, &names), "openat(AT_FDCWD, \"/tmp/fifo\", 0x80000)");
+	assert_string_equal(text_of(&t, named), "openat(AT_FDCWD, \"/tmp/fifo\", 0x80000)");
 	t.args[1] = 0x3000;
-	assert_string_equal(text_of(&t, &names), "openat(AT_FDCWD, 0x3000, 0x80000)");
+	assert_string_equal(text_of(&t, named), "openat(AT_FDCWD, 0x3000, 0x80000)");
 }
 
 static void plain_calls_are_a_word(void **state)
@@ -79,9 +60,9 @@ static void plain_calls_are_a_word(void **state)
 	struct model_thread t = { .nr = SYS_nanosleep, .has_args = true };
 
 	(void)state;
-	assert_string_equal(text_of(&t, &names), "nanosleep");
+	assert_string_equal(text_of(&t, named), "nanosleep");
 	t.nr = SYS_futex;
-	assert_string_equal(text_of(&t, &names), "futex");
+	assert_string_equal(text_of(&t, named), "futex");
 }
 
 static void calls_without_a_name_are_numbers(void **state)
@@ -89,9 +70,9 @@ static void calls_without_a_name_are_numbers(void **state)
 	struct model_thread t = { .nr = 9999 };
 
 	(void)state;
-	assert_null(call_name(9999));
-	assert_null(call_name(-1));
-	assert_string_equal(text_of(&t, &names), "syscall_9999");
+	assert_null(syscall_desc(9999));
+	assert_null(syscall_desc(-1));
+	assert_string_equal(text_of(&t, named), "syscall_9999");
 }
 
 static void foreign_functions_have_names_or_addresses(void **state)
@@ -99,9 +80,9 @@ static void foreign_functions_have_names_or_addresses(void **state)
 	struct model_thread t = { .nr = GRT_NR_FOREIGN, .call_arg = 0x2000 };
 
 	(void)state;
-	assert_string_equal(text_of(&t, &names), "foreign slow_lookup");
+	assert_string_equal(text_of(&t, named), "foreign slow_lookup");
 	t.call_arg = 0x2345;
-	assert_string_equal(text_of(&t, &names), "foreign 0x2345");
+	assert_string_equal(text_of(&t, named), "foreign 0x2345");
 }
 
 static void no_call_is_no_word(void **state)
@@ -109,9 +90,9 @@ static void no_call_is_no_word(void **state)
 	struct model_thread t = { .nr = GRT_NR_NONE, .state = GRT_MS_running };
 
 	(void)state;
-	assert_string_equal(text_of(&t, &names), "");
+	assert_string_equal(text_of(&t, named), "");
 	t.attr = GRT_MA_WAITING;
-	assert_string_equal(text_of(&t, &names), "waits for a CPU");
+	assert_string_equal(text_of(&t, named), "waits for a CPU");
 }
 
 static void hostages_without_a_call_say_why(void **state)
@@ -119,9 +100,9 @@ static void hostages_without_a_call_say_why(void **state)
 	struct model_thread t = { .nr = GRT_NR_NONE, .state = GRT_MS_hostage, .kernel_state = 'T' };
 
 	(void)state;
-	assert_string_equal(text_of(&t, &names), "stopped");
+	assert_string_equal(text_of(&t, named), "stopped");
 	t.kernel_state = 'S';
-	assert_string_equal(text_of(&t, &names), "asleep outside of any call: page fault or lock");
+	assert_string_equal(text_of(&t, named), "asleep outside of any call: page fault or lock");
 }
 
 static void short_buffers_hold(void **state)
@@ -132,7 +113,7 @@ static void short_buffers_hold(void **state)
 	(void)state;
 	for (size_t n = 1; n <= sizeof(buf); n++) {
 		memset(buf, 'x', sizeof(buf));
-		call_text(buf, n, &t, &names);
+		call_text(buf, n, named, &t);
 		assert_true(strnlen(buf, n) < n);
 	}
 }
@@ -151,5 +132,15 @@ int main(void)
 		cmocka_unit_test(short_buffers_hold),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
+
+	named = model_new();
+	bare = model_new();
+	rec_text(named, GRT_TEXT_FD, 7, "/var/log/x");
+	rec_text(named, GRT_TEXT_STRING, 0x1000, "/tmp/fifo");
+	rec_text(named, GRT_TEXT_FUNCTION, 0x2000, "slow_lookup");
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	model_free(named);
+	model_free(bare);
+	return failed;
 }

@@ -4,6 +4,8 @@
 #ifndef TEST_RECORDS_H
 #define TEST_RECORDS_H
 
+#include <string.h>
+
 #include "../../tools/model/model.h"
 
 #define MS_NS 1000000ull
@@ -44,6 +46,22 @@ static inline void rec_done(struct model *m, uint64_t t, uint64_t p, uint64_t fr
 static inline void rec_lost(struct model *m, enum grt_loss reason, uint64_t n)
 {
 	rec_apply(m, 1, GRT_K_LOST, reason, n, 0, 0, 0, 0);
+}
+
+static inline void rec_text(struct model *m, enum grt_text what, uint64_t key, const char *text)
+{
+	size_t bytes = strlen(text), offset = 0;
+
+	do {
+		size_t part = bytes - offset < GRT_TEXT_PIECE ? bytes - offset : GRT_TEXT_PIECE;
+		struct grt_rec rec = { .time_ns = 1, .kind = GRT_K_TEXT };
+
+		rec.arg[0] = (uint64_t)what | (uint64_t)bytes << 16 | (uint64_t)offset << 32;
+		rec.arg[1] = key;
+		memcpy(&rec.arg[2], text + offset, part);
+		model_apply(m, &rec);
+		offset += part;
+	} while (offset < bytes);
 }
 
 /* One thread of a snapshot. */

@@ -89,28 +89,13 @@ static const struct row scene_rows[] = {
 };
 #define SCENE_ROWS (sizeof(scene_rows) / sizeof(scene_rows[0]))
 
-static inline bool scene_fd(void *arg, int fd, char *buf, size_t bytes)
+static inline void scene_names(struct model *m)
 {
-	(void)arg;
-	snprintf(buf, bytes, fd == 7 ? "/var/log/x\033[2J" : "epoll");
-	return fd == 7 || fd == 4;
+	rec_text(m, GRT_TEXT_FD, 7, "/var/log/x\033[2J");
+	rec_text(m, GRT_TEXT_FD, 4, "epoll");
+	rec_text(m, GRT_TEXT_STRING, SCENE_PATH, "/tmp/a \"fifo\"");
+	rec_text(m, GRT_TEXT_FUNCTION, SCENE_FOREIGN_FN, "slow_lookup");
 }
-
-static inline bool scene_text(void *arg, uint64_t addr, char *buf, size_t bytes)
-{
-	(void)arg;
-	snprintf(buf, bytes, "/tmp/a \"fifo\"");
-	return addr == SCENE_PATH;
-}
-
-static inline bool scene_symbol(void *arg, uint64_t addr, char *buf, size_t bytes)
-{
-	(void)arg;
-	snprintf(buf, bytes, "slow_lookup");
-	return addr == SCENE_FOREIGN_FN;
-}
-
-static const struct call_names scene_names = { NULL, scene_fd, scene_text, scene_symbol };
 
 static const struct view_head scene_head = {
 	.pid = 4711,
@@ -140,6 +125,7 @@ static inline void scene_first(struct model *m)
 		.handoffs = 40, .retakes = 30, .slow_exits = 27, .made = 7
 	};
 
+	scene_names(m);
 	rec_snapshot(m, SCENE_T0, 2, 1, scene_rows, SCENE_ROWS, &c);
 	model_tick(m, SCENE_T0);
 }

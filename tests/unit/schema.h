@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schema.h - judges JSON lines by the schema in tools/view/schema.md, with python3-jsonschema: a
+ * schema.h - judges JSON lines by a schema as `gotrace schema` prints it, with python3-jsonschema: a
  * judge that we did not write. For tests of views and of the real tool.
  */
 #ifndef TEST_SCHEMA_H
@@ -12,10 +12,10 @@
 #include "tree.h"
 
 static const char schema_script[] =
-	"import json, re, sys\n"
+	"import json, sys\n"
 	"import jsonschema\n"
 	"text = open(sys.argv[1]).read()\n"
-	"schema = json.loads(re.search('```json\\n(.*?)\\n```', text, re.S)[1])\n"
+	"schema = json.loads(text)\n"
 	"validator = jsonschema.Draft202012Validator(schema)\n"
 	"validator.check_schema(schema)\n"
 	"bad = n = 0\n"
@@ -54,14 +54,10 @@ static inline bool schema_can_judge(void)
 			     "", "/dev/null") == 0;
 }
 
-/* Does every line of the file fit the schema? What does not is on stderr. */
-static inline bool schema_holds(const char *json_path)
+/* Does every line of the file fit the schema, which is a file, too? What does not is on stderr. */
+static inline bool schema_file_holds(const char *schema_path, const char *json_path)
 {
-	char schema[PATH_MAX];
-
-	if (!tree_find("tools/view/schema.md", schema, sizeof(schema)))
-		return false;
-	return schema_python(schema_script, schema, json_path) == 0;
+	return schema_python(schema_script, schema_path, json_path) == 0;
 }
 
 #endif

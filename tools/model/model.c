@@ -36,6 +36,8 @@ static void snapshot_fini(struct snapshot *s)
 {
 	free(s->threads);
 	free(s->ps);
+	free(s->frames);
+	free(s->gs);
 }
 
 void model_free(struct model *m)
@@ -44,6 +46,7 @@ void model_free(struct model *m)
 		return;
 	snapshot_fini(&m->now);
 	snapshot_fini(&m->next);
+	texts_fini(&m->texts);
 	free(m->pending);
 	free(m->done);
 	free(m);
@@ -75,8 +78,10 @@ void model_apply(struct model *m, const struct grt_rec *rec)
 {
 	if (rec->kind == GRT_K_LOST)
 		lost_add(m, rec->arg[0], rec->arg[1]);
-	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind <= GRT_K_SNAP_END)
+	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind <= GRT_K_SNAP_COST)
 		snapshot_apply(m, rec);
+	else if (rec->kind == GRT_K_TEXT)
+		text_apply(m, rec);
 	else
 		pending_add(m, rec);
 }
@@ -182,6 +187,26 @@ size_t model_ps(const struct model *m, const struct model_p **ret)
 {
 	*ret = m->now.ps;
 	return m->now.nps;
+}
+
+size_t model_stack(const struct model *m, const struct model_thread *t, enum grt_stack which,
+		   const struct model_frame **ret)
+{
+	const struct model_stack *st = &t->stack[which - 1];
+
+	*ret = m->now.frames + st->at;
+	return st->n;
+}
+
+size_t model_goroutines(const struct model *m, const struct model_g **ret)
+{
+	*ret = m->now.gs;
+	return m->now.ngs;
+}
+
+const struct model_cost *model_cost(const struct model *m)
+{
+	return &m->now.cost;
 }
 
 uint64_t model_lost(const struct model *m, enum grt_loss reason)

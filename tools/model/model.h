@@ -35,6 +35,30 @@ struct model_thread {
 	uint64_t call_arg; /* first argument, or foreign function */
 	bool has_args;
 	uint64_t args[6];
+	struct model_stack {
+		uint32_t at, n; /* in the frames of the snapshot: model_stack() */
+	} stack[2];             /* by enum grt_stack - 1 */
+};
+
+struct model_frame {
+	uint64_t pc;
+	uint8_t flags; /* GRT_FRAME_* */
+};
+
+/* A goroutine that is not dead. */
+struct model_g {
+	uint64_t id, fn, since_ns; /* since_ns 0: not known */
+	int64_t m;                 /* -1: none */
+	int32_t fd;                /* waited for, -1: none */
+	uint8_t status, wait_reason, poll_mode;
+};
+
+/* What watching has cost so far. */
+struct model_cost {
+	bool is_known;
+	uint64_t hits, hits_ns, bpf_ns, target_ns, own_ns;
+	uint32_t shed;          /* enum grt_temperature bits */
+	uint32_t armed_permill; /* of the time */
 };
 
 struct model_p {
@@ -45,6 +69,7 @@ struct model_p {
 /* Totals at the newest snapshot. Counters are since the runtime started. */
 struct model_snap {
 	uint64_t seq, time_ns, duration_ns;
+	uint64_t settle_ns; /* all events up to then have been handed over: time of the tick */
 	int level;
 	uint32_t count[GRT_MS_COUNT]; /* Ms by state: sums up to threads */
 	uint32_t threads, procs, procs_busy, procs_idle, spinning;
@@ -89,6 +114,13 @@ const struct model_rates *model_totals(const struct model *m);
 size_t model_handoffs(const struct model *m, const struct model_handoff **ret);
 size_t model_threads(const struct model *m, const struct model_thread **ret);
 size_t model_ps(const struct model *m, const struct model_p **ret);
+/* Innermost frame first; 0: not known. t is a row of model_threads. */
+size_t model_stack(const struct model *m, const struct model_thread *t, enum grt_stack which,
+		   const struct model_frame **ret);
+size_t model_goroutines(const struct model *m, const struct model_g **ret);
+const struct model_cost *model_cost(const struct model *m);
+/* A name that came with the records, valid until the next model_apply; NULL: none came. */
+const char *model_text(const struct model *m, enum grt_text what, uint64_t key);
 #define MODEL_LOSSES (GRT_LOSS_REORDER + 1)
 /* reason 0: all reasons together. */
 uint64_t model_lost(const struct model *m, enum grt_loss reason);

@@ -16,11 +16,13 @@ static void begin(struct model *m, const struct grt_rec *rec)
 	if (m->is_assembling)
 		m->lost[GRT_LOSS_CUT]++;
 	memset(&s->snap, 0, sizeof(s->snap));
-	s->nthreads = s->nps = 0;
+	s->nthreads = s->nps = s->nframes = s->ngs = 0;
+	memset(&s->cost, 0, sizeof(s->cost));
 	s->has_counts = false;
 	s->snap.time_ns = rec->time_ns;
 	s->snap.seq = rec->arg[0];
 	s->snap.level = (int)rec->arg[1];
+	s->snap.settle_ns = rec->arg[3];
 	m->is_assembling = true;
 }
 
@@ -86,6 +88,65 @@ static void call_row(struct snapshot *s, const struct grt_rec *rec)
 	memcpy(t->args, rec->arg, sizeof(t->args));
 }
 
+static bool stack_row(struct snapshot *s, const struct grt_rec *rec)
+{
+	struct model_thread *t = s->nthreads ? &s->threads[s->nthreads - 1] : NULL;
+	uint32_t which = rec->arg[0] & 0xff, n = rec->arg[0] >> 8 & 0xff;
+	uint32_t first = rec->arg[0] >> 16 & 0xffff;
+	struct model_stack *st;
+
+	if (!t || t->tid != rec->tid || n > GRT_STACK_PCS ||
+	    (which != GRT_STACK_KERNEL && which != GRT_STACK_USER))
+		return true;
+	st = &t->stack[which - 1];
+	if (first == 0)
+		*st = (struct model_stack){ .at = (uint32_t)s->nframes };
+	if (first != st->n || st->at + st->n != s->nframes)
+		return true;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!array_reserve((void **)&s->frames, &s->frames_cap, s->nframes,
+				   sizeof(*s->frames)))
+			return false;
+		s->frames[s->nframes++] = (struct model_frame){
+			.pc = rec->arg[1 + i],
+			.flags = rec->arg[0] >> (32 + 4 * i) & 0xf,
+		};
+		st->n++;
+	}
+	return true;
+}
+
+static bool g_row(struct snapshot *s, const struct grt_rec *rec)
+{
+	if (!array_reserve((void **)&s->gs, &s->gs_cap, s->ngs, sizeof(*s->gs)))
+		return false;
+	s->gs[s->ngs++] = (struct model_g){
+		.id = rec->arg[0],
+		.status = (uint8_t)rec->arg[1],
+		.wait_reason = (uint8_t)(rec->arg[1] >> 8),
+		.poll_mode = (uint8_t)(rec->arg[1] >> 16),
+		.fd = (int32_t)rec->arg[2],
+		.since_ns = rec->arg[3],
+		.m = (int64_t)rec->arg[4] - 1,
+		.fn = rec->arg[5],
+	};
+	return true;
+}
+
+static void cost_row(struct snapshot *s, const struct grt_rec *rec)
+{
+	s->cost = (struct model_cost){
+		.is_known = true,
+		.hits = rec->arg[0],
+		.hits_ns = rec->arg[1],
+		.bpf_ns = rec->arg[2],
+		.target_ns = rec->arg[3],
+		.own_ns = rec->arg[4],
+		.shed = (uint32_t)rec->arg[5],
+		.armed_permill = (uint32_t)(rec->arg[5] >> 32),
+	};
+}
+
 static void count_row(struct snapshot *s, const struct grt_rec *rec)
 {
 	s->has_counts = true;
@@ -144,6 +205,15 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		break;
 	case GRT_K_SNAP_CALL:
 		call_row(s, rec);
+		break;
+	case GRT_K_SNAP_STACK:
+		is_kept = stack_row(s, rec);
+		break;
+	case GRT_K_SNAP_G:
+		is_kept = g_row(s, rec);
+		break;
+	case GRT_K_SNAP_COST:
+		cost_row(s, rec);
 		break;
 	case GRT_K_SNAP_COUNT:
 		count_row(s, rec);

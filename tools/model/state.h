@@ -20,9 +20,26 @@ struct pending_rec {
 	uint64_t seq; /* arrival: keeps records of one time in order */
 };
 
+/* Names by (what, key): text.c. */
+struct text_entry;
+struct texts {
+	struct text_entry *slot;
+	uint32_t cap, n;
+	size_t heap;
+	/* The name that is being put together. */
+	uint32_t partial, partial_what;
+	uint64_t partial_key;
+	char buffer[GRT_TEXT_BYTES_MAX];
+};
+
 /* A snapshot: totals and rows. */
 struct snapshot {
 	struct model_snap snap;
+	struct model_cost cost;
+	struct model_frame *frames;
+	size_t nframes, frames_cap;
+	struct model_g *gs;
+	size_t ngs, gs_cap;
 	struct model_thread *threads;
 	size_t nthreads, threads_cap;
 	struct model_p *ps;
@@ -74,6 +91,7 @@ struct model {
 
 	struct law_point law[3]; /* of the last snapshots, newest first */
 	uint64_t lost[MODEL_LOSSES];
+	struct texts texts;
 };
 
 /* Room for one more element; false when there is no memory. */
@@ -83,6 +101,9 @@ bool array_reserve(void **array, size_t *cap, size_t n, size_t bytes);
 void handoffs_apply(struct model *m, const struct grt_rec *rec);
 /* snapshot.c: one snapshot record, in order of arrival. */
 void snapshot_apply(struct model *m, const struct grt_rec *rec);
+/* text.c: a piece of a name, in order of arrival. */
+void text_apply(struct model *m, const struct grt_rec *rec);
+void texts_fini(struct texts *t);
 /* laws.c: a snapshot is complete. */
 void laws_note_snapshot(struct model *m);
 

@@ -106,6 +106,12 @@ static void name_threads(struct live *l)
 	}
 }
 
+/* The image that was opened is no more: with its process, or before it. */
+static int ended(const struct live *l)
+{
+	return target_is_alive(l->target) ? -ESTALE : -ESRCH;
+}
+
 static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 {
 	struct live *l = (struct live *)base;
@@ -113,7 +119,10 @@ static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 	int rc;
 
 	if (l->is_gone || l->has_execed || !target_is_same_image(l->target))
-		return -ESRCH;
+		return ended(l);
+	/* Before the drain: none from before that time is still to come. A time taken afterwards would
+	 * call late what happens while the snapshot is taken. */
+	l->snapshot.settle_ns = threads_now_ns();
 	drain(l, emit, arg);
 	rc = snapshot_take(&l->snapshot, l->iter ? 1 : 0, emit, arg);
 	if (rc == 0 && is_first)
@@ -121,7 +130,7 @@ static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 	l->status.snapshot_ns = l->snapshot.duration_ns;
 	tell_losses(l, emit, arg);
 	if (rc < 0 && !target_is_same_image(l->target))
-		return -ESRCH;
+		return ended(l);
 	return rc;
 }
 
@@ -147,7 +156,7 @@ static int live_wait(struct source *base, int64_t until_ns, source_emit_fn emit,
 		if (l->is_gone || l->has_execed) {
 			drain(l, emit, arg); /* what it did between our look and its end */
 			tell_losses(l, emit, arg);
-			return -ESRCH;
+			return ended(l);
 		}
 	}
 	return -EINTR;
@@ -157,6 +166,11 @@ static void live_status(struct source *base, struct source_status *ret)
 {
 	struct live *l = (struct live *)base;
 
+	l->status.pid = l->target->pid;
+	l->status.comm = l->target->comm;
+	l->status.runtime = "libgrt";
+	l->status.is_replaced = l->target->module.is_replaced;
+	l->status.is_stopped = l->target->is_stopped;
 	if (l->events)
 		l->status.probe_hits = events_hits(l->events);
 	*ret = l->status;
@@ -168,6 +182,7 @@ static void live_close(struct source *base)
 
 	events_close(l->events);
 	threads_iter_close(l->iter);
+	names_free(l->snapshot.names);
 	snapshot_close(&l->snapshot);
 	free(l);
 }
@@ -248,6 +263,10 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		else
 			open_iter(l);
 		rc = snapshot_open(&l->snapshot, t, l->iter);
+		if (rc == 0 && o->want_names) {
+			l->snapshot.names = names_new(t);
+			rc = l->snapshot.names ? 0 : -ENOMEM;
+		}
 	}
 	if (rc < 0) {
 		*ret_code =

@@ -10,6 +10,7 @@
 #ifndef GOTRACE_SNAPSHOT_H
 #define GOTRACE_SNAPSHOT_H
 
+#include "names.h"
 #include "source.h"
 #include "tables.h"
 #include "threads.h"
@@ -18,6 +19,7 @@ struct snapshot {
 	const struct target *target;
 	struct tables tables;
 	struct threads_iter *iter; /* NULL: /proc */
+	struct names *names;       /* NULL: not wanted */
 	struct sched_clock clock;
 	struct thread_list threads, again;
 	struct m_view *second;
@@ -25,6 +27,7 @@ struct snapshot {
 	bool *is_retried;
 	uint32_t cap;
 	uint64_t seq, duration_ns;
+	uint64_t settle_ns; /* for its BEGIN */
 };
 
 int snapshot_open(struct snapshot *s, const struct target *t, struct threads_iter *iter);

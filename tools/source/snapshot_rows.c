@@ -166,7 +166,8 @@ static void emit_ps(const struct snapshot *s, const struct out *o)
 static void emit_thread(const struct snapshot *s, const struct out *o, const struct m_view *m,
 			const struct thread_row *t, bool is_torn, bool is_retried)
 {
-	struct grt_rec rec;
+	struct grt_rec rec, call;
+	bool has_call;
 
 	snapshot_row(&rec, m, t, is_torn);
 	rec.flags |= is_retried ? GRT_RF_RETRIED : 0;
@@ -174,11 +175,14 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 		rec.arg[2] |= (uint64_t)GRT_MA_LEADER << 16;
 	rec.time_ns = o->now_ns;
 	o->emit(o->arg, &rec);
-	if (!((rec.arg[2] >> 16) & GRT_MA_HAS_CALL))
-		return;
-	rec.kind = GRT_K_SNAP_CALL;
-	memcpy(rec.arg, t->args, sizeof(rec.arg));
-	o->emit(o->arg, &rec);
+	call = rec;
+	call.kind = GRT_K_SNAP_CALL;
+	memcpy(call.arg, t->args, sizeof(call.arg));
+	has_call = (rec.arg[2] >> 16) & GRT_MA_HAS_CALL;
+	if (has_call)
+		o->emit(o->arg, &call);
+	if (s->names)
+		names_of_row(s->names, &rec, has_call ? &call : NULL, o->emit, o->arg);
 }
 
 /* Index of the M of each thread, by tid; -1 for none. */
@@ -222,7 +226,10 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 
 	if (!m_of)
 		return;
-	put(&o, GRT_K_SNAP_BEGIN, s->seq, (uint64_t)level, s->target->start_time_ns, 0, 0, 0);
+	if (s->names)
+		names_begin(s->names);
+	put(&o, GRT_K_SNAP_BEGIN, s->seq, (uint64_t)level, s->target->start_time_ns, s->settle_ns,
+	    0, 0);
 	emit_sched(s, &o);
 	emit_ps(s, &o);
 	for (size_t i = 0; i < s->threads.n; i++) {

@@ -19,9 +19,16 @@ struct source_opts {
 	uint64_t kinds;       /* probe kinds to arm, bit k = kind k; 0: none */
 	bool want_switches;   /* sched_switch: asleep-since for hand-off latency */
 	bool want_goroutines; /* SNAP_G rows */
+	bool want_names;      /* TEXT: of what threads in calls are doing */
+	bool want_stacks;     /* SNAP_STACK of threads in calls, and TEXT of their frames */
 };
 
 struct source_status {
+	/* Who is watched. Texts live as long as the source. */
+	int pid;
+	const char *comm, *runtime;
+	bool is_recorded, is_replaced, is_stopped; /* a file; its own file on disk; SIGSTOP */
+	int64_t interval_ns;                       /* of a recording, else 0 */
 	int level;         /* 0 same user, 1 BPF + uprobe_multi, 2 perf uprobes */
 	int armed, wanted; /* probes */
 	bool has_iterator, has_switches;
@@ -35,11 +42,17 @@ struct source {
 	const struct source_ops *ops;
 };
 struct source_ops {
-	/* Take a snapshot and emit it (BEGIN .. END), after the events that came before it.
-	 * 0; -ESRCH the target has exited or replaced its image; -errno. */
+	/*
+	 * Take a snapshot and emit it (BEGIN .. END), after the events that came before it; a file:
+	 * the next one in it. 0; -ESRCH: the target has exited; -ESTALE: it has replaced its image;
+	 * -ENODATA: the recording ends; -EINTR: it ends since its recorder was asked to stop; -errno.
+	 */
 	int (*snapshot)(struct source *s, source_emit_fn emit, void *arg);
-	/* Wait until_ns (CLOCK_MONOTONIC), emitting events that arrive. 0 time is up, -ESRCH target
-	 * has exited (what it left behind was emitted), -EINTR a signal asks us to end. */
+	/*
+	 * Wait until_ns (CLOCK_MONOTONIC), emitting events that arrive; a file: up to its next
+	 * snapshot, at once. 0: time is up; else as above, after what the target left behind was
+	 * emitted. -EINTR: a signal asks us to end.
+	 */
 	int (*wait)(struct source *s, int64_t until_ns, source_emit_fn emit, void *arg);
 	void (*status)(struct source *s, struct source_status *ret);
 	/* Detach; afterwards nothing of ours is in the target. */
@@ -48,6 +61,9 @@ struct source_ops {
 
 /* A live process. On failure NULL, *ret_code set, after diag_error. Lower levels are tried, too. */
 struct source *source_live_open(struct target *t, const struct source_opts *o, int *ret_code);
+
+/* A recorded file, "-": stdin. On failure NULL, *ret_code set, after diag_error. */
+struct source *source_file_open(const char *path, int *ret_code);
 
 /* Ctrl-C, SIGTERM and a closed pipe end a wait. Install once, before opening a source. */
 void source_signals_init(void);

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "table.h"
+#include "fmt.h"
+#include "formats.h"
 
 enum by_m_column { B_M, B_TID, B_STATE, B_FOR, B_G, B_P, B_COUNT };
 
@@ -39,10 +40,10 @@ static void put_id(char *buf, int64_t id)
 		snprintf(buf, FMT_BYTES, "%" PRId64, id);
 }
 
-static void row_read(struct by_m_row *r, const struct model_thread *t, uint64_t now_ns,
-		     const struct call_names *names)
+static void row_read(struct by_m_row *r, const struct model *m, const struct model_thread *t)
 {
 	bool is_least = t->attr & GRT_MA_SINCE_AT_LEAST;
+	uint64_t now_ns = model_snap(m)->time_ns;
 	char *since = r->text[B_FOR];
 
 	put_id(r->text[B_M], t->m);
@@ -56,7 +57,7 @@ static void row_read(struct by_m_row *r, const struct model_thread *t, uint64_t 
 		since[0] = '>';
 		fmt_duration(since + is_least, now_ns > t->since_ns ? now_ns - t->since_ns : 0);
 	}
-	call_text(r->call, sizeof(r->call), t, names);
+	call_text(r->call, sizeof(r->call), m, t);
 }
 
 static unsigned int fixed_width(const struct by_m_layout *l)
@@ -124,19 +125,27 @@ static void put_hidden(FILE *out, const struct by_m_layout *l, unsigned int scre
 		fprintf(out, "no room in %u columns for: %s\n", screen, line);
 }
 
-void table_by_m(struct view *v, const struct model *m)
+/* A table a tick, an empty line between two. */
+struct tables {
+	bool has_one;
+};
+
+static void text(struct view *v, const struct model *m)
 {
 	const struct model_thread *all;
 	size_t n = model_threads(m, &all), *order = view_threads_sorted(m);
 	struct by_m_row *rows = calloc(n ? n : 1, sizeof(*rows));
-	unsigned int screen = ((struct table *)v)->columns.screen;
+	struct tables *tables = v->state;
 	struct by_m_layout l;
 
+	if (tables->has_one)
+		fputc('\n', v->out);
+	tables->has_one = true;
 	if (rows && order) {
 		for (size_t i = 0; i < n; i++)
-			row_read(&rows[i], &all[order[i]], model_snap(m)->time_ns, v->names);
-		layout_fit(&l, rows, n, screen);
-		put_hidden(v->out, &l, screen);
+			row_read(&rows[i], m, &all[order[i]]);
+		layout_fit(&l, rows, n, v->columns);
+		put_hidden(v->out, &l, v->columns);
 		put_line(v->out, &l, head, "CALL");
 		for (size_t i = 0; i < n; i++)
 			put_row(v->out, &l, &rows[i]);
@@ -144,3 +153,47 @@ void table_by_m(struct view *v, const struct model *m)
 	free(rows);
 	free(order);
 }
+
+static void put_thread(struct json *j, const struct model *m, const struct model_thread *t)
+{
+	uint64_t now_ns = model_snap(m)->time_ns;
+	char kernel_state[2] = { t->kernel_state, '\0' };
+	uint64_t for_ns = now_ns > t->since_ns ? now_ns - t->since_ns : 0;
+
+	json_open(j, NULL, '{');
+	json_uint_or_null(j, "m", t->m >= 0, (uint64_t)t->m);
+	json_uint(j, "tid", t->tid);
+	json_text(j, "state", view_state_word(t->state));
+	json_uint_or_null(j, "for_ns", t->since_ns, for_ns);
+	json_bool(j, "for_at_least", t->attr & GRT_MA_SINCE_AT_LEAST);
+	json_uint_or_null(j, "g", t->g, t->g);
+	json_uint_or_null(j, "p", t->p >= 0, (uint64_t)t->p);
+	json_text(j, "kernel_state", t->kernel_state ? kernel_state : NULL);
+	json_bool(j, "waits_for_cpu", t->attr & GRT_MA_WAITING);
+	json_call(j, "call", m, t);
+	json_close(j);
+}
+
+static void json(struct view *v, struct json *j, const struct model *m)
+{
+	const struct model_thread *all;
+	size_t n = model_threads(m, &all), *order = view_threads_sorted(m);
+
+	(void)v;
+	json_uint(j, "time_ns", model_snap(m)->time_ns);
+	json_open(j, "ms", '[');
+	for (size_t i = 0; order && i < n; i++)
+		put_thread(j, m, &all[order[i]]);
+	json_close(j);
+	free(order);
+}
+
+const struct report report_by_m = {
+	.name = "threads",
+	.armed = &threads_armed,
+	.unarmed = &threads_unarmed,
+	.state_bytes = sizeof(struct tables),
+	.text = text,
+	.json_type = "by_m",
+	.json = json,
+};

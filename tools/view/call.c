@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* call.c - see call.h. Which arguments a call shows, and how, is a row of syscalls_x86_64.def. */
+/* call.c - see call.h. Which arguments a call shows, and how, is a row of ../syscalls_x86_64.def. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../syscalls.h"
 #include "call.h"
-
-struct call_desc {
-	const char *name, *args;
-};
-
-static const struct call_desc table[] = {
-#define SYSCALL(nr, name, args) [nr] = { #name, args },
-#include "syscalls_x86_64.def"
-#undef SYSCALL
-};
-
-#define TABLE_LEN (int32_t)(sizeof(table) / sizeof(table[0]))
 
 /* A growing line that never overflows. */
 struct line {
@@ -38,24 +27,12 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *l, const char
 		l->n += (size_t)n < l->bytes - l->n ? (size_t)n : l->bytes - l->n - 1;
 }
 
-static const struct call_desc *desc_of(int32_t nr)
+static void put_fd(struct line *l, const struct model *m, int fd)
 {
-	return nr >= 0 && nr < TABLE_LEN && table[nr].name ? &table[nr] : NULL;
-}
-
-const char *call_name(int32_t nr)
-{
-	const struct call_desc *d = desc_of(nr);
-
-	return d ? d->name : NULL;
-}
-
-static void put_fd(struct line *l, int fd, const struct call_names *names)
-{
-	char name[CALL_BYTES];
+	const char *name = model_text(m, GRT_TEXT_FD, (uint64_t)fd);
 
 	put(l, "%d", fd);
-	if (names && names->fd && names->fd(names->arg, fd, name, sizeof(name)))
+	if (name)
 		put(l, "<%s>", name);
 }
 
@@ -67,22 +44,23 @@ static void put_quoted(struct line *l, const char *text)
 	put(l, "\"");
 }
 
-static void put_arg(struct line *l, char how, uint64_t v, const struct call_names *names)
+static void put_arg(struct line *l, const struct model *m, char how, uint64_t v)
 {
-	char text[CALL_BYTES];
+	const char *text;
 
 	switch (how) {
 	case 'a':
 		if ((int)v == AT_FDCWD)
 			put(l, "AT_FDCWD");
 		else
-			put_fd(l, (int)v, names);
+			put_fd(l, m, (int)v);
 		break;
 	case 'f':
-		put_fd(l, (int)v, names);
+		put_fd(l, m, (int)v);
 		break;
 	case 'p':
-		if (names && names->text && names->text(names->arg, v, text, sizeof(text)))
+		text = model_text(m, GRT_TEXT_STRING, v);
+		if (text)
 			put_quoted(l, text);
 		else
 			put(l, "0x%" PRIx64, v);
@@ -99,8 +77,8 @@ static void put_arg(struct line *l, char how, uint64_t v, const struct call_name
 }
 
 /* The runtime notes the first argument only: then "..." stands for the rest. */
-static void put_args(struct line *l, const char *args, const struct model_thread *t,
-		     const struct call_names *names)
+static void put_args(struct line *l, const struct model *m, const char *args,
+		     const struct model_thread *t)
 {
 	const char *comma = "";
 
@@ -112,17 +90,16 @@ static void put_args(struct line *l, const char *args, const struct model_thread
 		if (args[i] == '.')
 			continue;
 		put(l, "%s", comma);
-		put_arg(l, args[i], t->has_args ? t->args[i] : t->call_arg, names);
+		put_arg(l, m, args[i], t->has_args ? t->args[i] : t->call_arg);
 		comma = ", ";
 	}
 }
 
-static void put_foreign(struct line *l, const struct model_thread *t,
-			const struct call_names *names)
+static void put_foreign(struct line *l, const struct model *m, const struct model_thread *t)
 {
-	char name[CALL_BYTES];
+	const char *name = model_text(m, GRT_TEXT_FUNCTION, t->call_arg);
 
-	if (names && names->symbol && names->symbol(names->arg, t->call_arg, name, sizeof(name)))
+	if (name)
 		put(l, "foreign %s", name);
 	else
 		put(l, "foreign 0x%" PRIx64, t->call_arg);
@@ -142,20 +119,19 @@ static const char *hostage_why(const struct model_thread *t)
 	}
 }
 
-void call_text(char *buf, size_t bytes, const struct model_thread *t,
-	       const struct call_names *names)
+void call_text(char *buf, size_t bytes, const struct model *m, const struct model_thread *t)
 {
-	const struct call_desc *d = desc_of(t->nr);
+	const struct syscall_desc *d = syscall_desc(t->nr);
 	struct line l = { .buf = buf, .bytes = bytes };
 
 	buf[0] = '\0';
 	if (t->nr == GRT_NR_FOREIGN) {
-		put_foreign(&l, t, names);
+		put_foreign(&l, m, t);
 	} else if (d) {
 		put(&l, "%s", d->name);
 		if (d->args[0]) {
 			put(&l, "(");
-			put_args(&l, d->args, t, names);
+			put_args(&l, m, d->args, t);
 			put(&l, ")");
 		}
 	} else if (t->nr >= 0) {

@@ -3,12 +3,58 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 
-#include "view.h"
+#include "formats.h"
+
+#define COLUMNS_MIN 20
+
+struct view *view_new(FILE *out, const struct report *r, const struct view_opts *o)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	void *state = calloc(1, r->state_bytes ? r->state_bytes : 1);
+
+	if (!v || !state) {
+		free(v);
+		free(state);
+		return NULL;
+	}
+	*v = (struct view){
+		.format = o->format == VIEW_JSON ? &format_json : &format_text,
+		.report = r,
+		.opts = o->report_opts,
+		.state = state,
+		.out = out,
+		.columns = o->columns > COLUMNS_MIN ? o->columns : COLUMNS_MIN,
+		.lines = o->lines,
+	};
+	json_init(&v->json, out);
+	return v;
+}
+
+void view_begin(struct view *v, const struct model *m, const struct view_head *h)
+{
+	v->head = *h;
+	v->format->begin(v, m);
+}
+
+void view_row(struct view *v, const struct model *m)
+{
+	v->format->row(v, m);
+	fflush(v->out);
+}
+
+void view_totals(struct view *v, const struct model *m, const struct view_end *e)
+{
+	v->format->totals(v, m, e);
+	fflush(v->out);
+}
 
 void view_free(struct view *v)
 {
-	if (v)
-		v->ops->end(v);
+	if (!v)
+		return;
+	fflush(v->out);
+	free(v->state);
+	free(v);
 }
 
 const char *view_state_word(enum grt_mstate s)

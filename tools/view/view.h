@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * view.h - how a model is shown: one file a format, each a table of callbacks. A view reads const
- * models only; its one output is a stream. Every view must have `lost`: none can forget loss.
+ * view.h - how a model is shown. A report is what is said: one file, one const struct report, in both
+ * formats. A format is how all reports begin and end: text.c for people, json.c for programs. Views
+ * read const models only; their one output is a stream. Loss is the formats' business: no report can
+ * forget it.
  */
 #ifndef GOTRACE_VIEW_H
 #define GOTRACE_VIEW_H
@@ -10,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../json.h"
 #include "../model/model.h"
 #include "call.h"
 
@@ -22,6 +25,7 @@ struct view_head {
 	const char *why_not_higher; /* empty at the top */
 	int armed, wanted;          /* probes */
 	bool has_iterator;          /* the kernel's view comes from BPF, not from /proc */
+	bool is_recorded;
 	int64_t interval_ns;
 	const char *note; /* what else must be known: what was missed, a replaced file; or NULL */
 };
@@ -37,33 +41,60 @@ struct view_end {
 	uint64_t probe_hits;
 };
 
+/* What is counted without gaps, what is only looked at, what cannot be known. */
+struct report_truth {
+	const char *text; /* "exact: ...; sampled every %s: ..." */
+	const char *const *exact, *const *sampled, *const *unknown; /* members, by path; end: NULL */
+};
+
 struct view;
 
-struct view_ops {
-	void (*begin)(struct view *v, const struct model *m, const struct view_head *h);
-	/* Column heads, sized for this model. row repeats them by itself where that helps. */
-	void (*header)(struct view *v, const struct model *m);
-	void (*row)(struct view *v, const struct model *m);
-	void (*by_m)(struct view *v, const struct model *m);
-	void (*totals)(struct view *v, const struct model *m, const struct view_end *e);
-	/* What was lost so far, in its place: totals ends with it, and so does whatever else must.
-	 */
-	void (*lost)(struct view *v, const struct model *m);
-	void (*end)(struct view *v);
+/* Each function is called with everything settled; those that may be NULL say so. */
+struct report {
+	const char *name;                           /* the verb; its schema is schema/NAME.json */
+	const struct report_truth *armed, *unarmed; /* with probes, and without */
+	size_t state_bytes;                         /* of v->state, zero at first */
+	/* One tick. */
+	void (*text)(struct view *v, const struct model *m);
+	/* Before the last lines that all reports have; or NULL. */
+	void (*text_totals)(struct view *v, const struct model *m, const struct view_end *e);
+	/* One tick: members of an object of this type; `type` and `lost` are the format's. */
+	const char *json_type;
+	void (*json)(struct view *v, struct json *j, const struct model *m);
+	/* Members of an object "totals" before the last one; or NULL. */
+	void (*json_totals)(struct view *v, struct json *j, const struct model *m,
+			    const struct view_end *e);
 };
 
+extern const struct report report_threads, report_by_m;
+
+enum view_format { VIEW_TEXT, VIEW_JSON };
+
+struct format; /* formats.h */
 struct view {
-	const struct view_ops *ops;
+	const struct format *format;
+	const struct report *report;
+	const void *opts; /* the verb's own options */
+	void *state;      /* the report's */
 	FILE *out;
-	const struct call_names *names; /* may be NULL */
+	unsigned int columns; /* width of the screen */
+	unsigned int lines;   /* its height, 0: not a terminal */
 	struct view_head head;
+	struct json json;
+	uint64_t lost_told;
 };
 
-/* columns: width of the screen; lines: its height, 0: not a terminal. NULL: no memory. */
-struct view *view_table_new(FILE *out, const struct call_names *names, unsigned int columns,
-			    unsigned int lines);
-/* One JSON object a line, as schema.md says. */
-struct view *view_json_new(FILE *out, const struct call_names *names);
+struct view_opts {
+	enum view_format format;
+	const void *report_opts;
+	unsigned int columns, lines;
+};
+
+/* NULL: no memory. */
+struct view *view_new(FILE *out, const struct report *r, const struct view_opts *o);
+void view_begin(struct view *v, const struct model *m, const struct view_head *h);
+void view_row(struct view *v, const struct model *m);
+void view_totals(struct view *v, const struct model *m, const struct view_end *e);
 void view_free(struct view *v);
 
 const char *view_state_word(enum grt_mstate s);

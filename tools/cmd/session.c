@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c - see session.h. A tick: snapshot, tell the model the time, show. Between ticks the source
+ * hands over events. Nothing here knows whether a source is a process or a file, but for how it is
+ * opened.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../diag.h"
+#include "start.h"
+
+#define SEC_NS 1000000000ll
+#define SCREEN_COLUMNS 80 /* where there is no screen */
+
+struct session_opts session_opts = { .interval_ns = SEC_NS };
+
+struct session {
+	const struct verb *verb;
+	struct target *target; /* NULL: a file */
+	struct source *source;
+	struct model *model;
+	struct view *view;
+	struct started started; /* pid 0: we did not start it */
+	uint64_t rows, begin_ns;
+	char note[256];
+	bool has_begun;
+};
+
+static uint64_t clock_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * SEC_NS + (uint64_t)ts.tv_nsec;
+}
+
+static unsigned int screen_size(unsigned int *ret_lines)
+{
+	struct winsize w;
+
+	*ret_lines = 0;
+	if (!isatty(STDOUT_FILENO))
+		return SCREEN_COLUMNS;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0 || w.ws_col == 0)
+		return SCREEN_COLUMNS;
+	*ret_lines = w.ws_row;
+	return w.ws_col;
+}
+
+static void emit(void *arg, const struct grt_rec *rec)
+{
+	struct session *s = arg;
+
+	if (s->verb->on_record)
+		s->verb->on_record(s->verb->on_record_arg, rec);
+	model_apply(s->model, rec);
+}
+
+static void note_add(struct session *s, const char *text)
+{
+	size_t n = strlen(s->note);
+
+	snprintf(s->note + n, sizeof(s->note) - n, "%s%s", n ? "; " : "", text);
+}
+
+/* What the first snapshot says of the time before it. */
+static void note_missed(struct session *s, const struct source_status *st)
+{
+	const struct model_snap *snap = model_snap(s->model);
+	const char *recorded = model_text(s->model, GRT_TEXT_ABOUT, GRT_ABOUT_NOTE);
+	char text[128];
+
+	if (recorded && st->is_recorded)
+		note_add(s, recorded);
+	if (st->is_replaced)
+		note_add(s, "its file was replaced on disk: the running image is what is read");
+	if (st->is_stopped && !s->started.pid)
+		note_add(s, "it is stopped");
+	if (!s->started.pid)
+		return;
+	if (snap->procs == 0) {
+		note_add(s, "attached before its runtime started: nothing was missed");
+		return;
+	}
+	snprintf(text, sizeof(text),
+		 "attached after its runtime started: %llu hand-offs and %llu threads came before",
+		 (unsigned long long)snap->handoffs, (unsigned long long)snap->threads_made);
+	note_add(s, text);
+}
+
+static void begin(struct session *s)
+{
+	struct source_status st;
+	struct view_head h = { 0 };
+
+	s->source->ops->status(s->source, &st);
+	note_missed(s, &st);
+	h.pid = st.pid;
+	h.comm = st.comm;
+	h.runtime = st.runtime;
+	h.interval_ns = st.interval_ns ? st.interval_ns : session_opts.interval_ns;
+	h.is_recorded = st.is_recorded;
+	h.level = st.level;
+	h.armed = st.armed;
+	h.wanted = st.wanted;
+	h.has_iterator = st.has_iterator;
+	h.why_not_higher = st.why_not_higher;
+	h.note = s->note[0] ? s->note : NULL;
+	view_begin(s->view, s->model, &h);
+	s->has_begun = true;
+}
+
+/* Take a snapshot and settle what came before it, at the time that it says. */
+static int snapshot(struct session *s)
+{
+	int rc = s->source->ops->snapshot(s->source, emit, s);
+
+	if (rc == 0 && model_has_snapshot(s->model))
+		model_tick(s->model, model_snap(s->model)->settle_ns);
+	return rc;
+}
+
+/* One tick. 0, or -errno of the source. */
+static int tick(struct session *s)
+{
+	int rc = snapshot(s);
+
+	if (rc < 0)
+		return rc;
+	if (!s->has_begun)
+		begin(s);
+	if (!model_has_snapshot(s->model))
+		return 0;
+	if (!s->verb->is_silent)
+		view_row(s->view, s->model);
+	s->rows++;
+	return 0;
+}
+
+static bool is_enough(const struct session *s)
+{
+	return session_opts.rows && s->rows >= session_opts.rows;
+}
+
+/* When the time that was asked for is over; a recording's own time counts, not ours. */
+static bool is_over(const struct session *s, uint64_t next_ns)
+{
+	uint64_t for_ns = (uint64_t)session_opts.for_ns;
+
+	if (!for_ns)
+		return false;
+	if (!s->target)
+		return model_snap(s->model)->time_ns >= s->begin_ns + for_ns;
+	return next_ns > s->begin_ns + for_ns;
+}
+
+/* Ticks until asked to stop; ticks that could not be kept are left out, not caught up with. */
+static int watch(struct session *s)
+{
+	uint64_t next_ns = clock_now(), interval_ns = (uint64_t)session_opts.interval_ns;
+	uint64_t end_ns = s->begin_ns + (uint64_t)session_opts.for_ns;
+	int rc;
+
+	for (;;) {
+		rc = tick(s);
+		if (s->started.pid && s->rows <= 1)
+			start_release(&s->started);
+		if (!s->target && s->rows <= 1)
+			s->begin_ns = model_snap(s->model)->time_ns;
+		if (rc < 0 || is_enough(s) || ferror(stdout))
+			return rc;
+		next_ns += interval_ns;
+		if (next_ns < clock_now())
+			next_ns = clock_now() + interval_ns;
+		if (s->target && is_over(s, next_ns) && next_ns - interval_ns < end_ns)
+			next_ns = end_ns; /* a last, shorter one */
+		else if (is_over(s, next_ns))
+			return 0;
+		rc = s->source->ops->wait(s->source, (int64_t)next_ns, emit, s);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+/* A recording has its own clock. */
+static uint64_t observed_ns(const struct session *s)
+{
+	uint64_t now = s->target ? clock_now() : model_snap(s->model)->time_ns;
+
+	return now > s->begin_ns ? now - s->begin_ns : 0;
+}
+
+static void finish(struct session *s, enum view_why why)
+{
+	char law[256];
+	struct source_status st;
+	struct view_end e = { .why = why, .rows = s->rows };
+
+	/* What happened since the last tick belongs to the totals, too. */
+	if (why == VIEW_SIGNAL && s->target)
+		snapshot(s);
+	/* Nothing more will come: what is held back for ordering is settled. */
+	model_tick(s->model, UINT64_MAX);
+	e.observed_ns = observed_ns(s);
+	if (model_law_broken(s->model, law, sizeof(law)))
+		e.law_broken = law;
+	s->source->ops->status(s->source, &st);
+	e.probe_hits = st.probe_hits;
+	if (s->has_begun)
+		view_totals(s->view, s->model, &e);
+}
+
+static enum view_why why_of(int rc)
+{
+	switch (rc) {
+	case -EINTR:
+		return VIEW_SIGNAL;
+	case -ESRCH:
+		return VIEW_EXITED;
+	case -ESTALE:
+		return VIEW_REPLACED;
+	}
+	return VIEW_ASKED;
+}
+
+/* One image of the process, from attach to detach; or a recording. */
+static int session_run(struct session *s, enum view_why *ret_why)
+{
+	int code = EXIT_FINE, rc;
+
+	s->begin_ns = clock_now();
+	rc = watch(s);
+	*ret_why = why_of(rc);
+	if (rc < 0 && *ret_why == VIEW_ASKED && rc != -ENODATA)
+		code = diag_error(EXIT_SYSTEM, "cannot read pid %d: %s",
+				  s->target ? s->target->pid : 0, strerror(-rc));
+	finish(s, *ret_why);
+	if (code == EXIT_FINE && model_lost(s->model, 0))
+		code = EXIT_LOST;
+	return code;
+}
+
+static bool session_init(struct session *s)
+{
+	struct view_opts o = {
+		.format = session_opts.json ? VIEW_JSON : VIEW_TEXT,
+		.report_opts = s->verb->report_opts,
+	};
+
+	o.columns = screen_size(&o.lines);
+	s->model = model_new();
+	s->view = view_new(stdout, s->verb->report, &o);
+	return s->model && s->view;
+}
+
+static int source_open(struct session *s)
+{
+	struct source_opts want = s->verb->want;
+	int code = EXIT_FINE;
+
+	if (session_opts.sample) {
+		want.sample_only = true;
+		want.kinds = 0;
+		want.want_switches = false;
+	}
+	s->source = source_live_open(s->target, &want, &code);
+	return code;
+}
+
+static int session_of(const struct verb *v, struct target *t, struct started *started,
+		      enum view_why *ret_why)
+{
+	struct session s = { .verb = v, .target = t };
+	int code;
+
+	if (started)
+		s.started = *started;
+	if (session_init(&s))
+		code = source_open(&s);
+	else
+		code = diag_error(EXIT_SYSTEM, "out of memory");
+	if (s.source) {
+		code = session_run(&s, ret_why);
+		s.source->ops->close(s.source);
+	}
+	view_free(s.view);
+	model_free(s.model);
+	target_close(t);
+	return code;
+}
+
+/* An exec starts over with the new image. What was lost of the old one stays lost. */
+static int study(const struct verb *v, struct target *t, struct started *started)
+{
+	enum view_why why = VIEW_ASKED;
+	bool has_lost = false;
+	pid_t pid = t->pid;
+	int code;
+
+	for (;;) {
+		code = session_of(v, t, started, &why);
+		has_lost |= code == EXIT_LOST;
+		if (why != VIEW_REPLACED || (code != EXIT_FINE && code != EXIT_LOST))
+			break;
+		why = VIEW_ASKED;
+		started = NULL;
+		t = target_open(pid, &code);
+		if (!t)
+			break;
+	}
+	return code == EXIT_FINE && has_lost ? EXIT_LOST : code;
+}
+
+static int usage(const struct verb *v, const char *why)
+{
+	diag_error(EXIT_USAGE, "%s: %s", v->name, why);
+	diag_hint("gotrace %s PID, or gotrace %s -- COMMAND...", v->name, v->name);
+	return EXIT_USAGE;
+}
+
+static int run_command(const struct verb *v, char **argv)
+{
+	struct started started;
+	struct target *t;
+	int code = EXIT_FINE;
+
+	t = start_command(argv, &started, &code);
+	if (!t)
+		return code;
+	code = study(v, t, &started);
+	start_release(&started);
+	if (!start_reap(&started))
+		diag_warn("%s goes on as pid %d", argv[0], started.pid);
+	return code;
+}
+
+static int run_operands(const struct verb *v, int argc, char **argv)
+{
+	struct target *t;
+	int code = EXIT_FINE, pid;
+
+	diag_json(session_opts.json);
+	if (session_opts.once)
+		session_opts.rows = 1;
+	if (argc < 1)
+		return usage(v, "which process?");
+	source_signals_init();
+	if (!strcmp(argv[0], "--"))
+		return argc > 1 ? run_command(v, argv + 1) : usage(v, "which command?");
+	if (argc > 1)
+		return usage(v, "one process at a time");
+	pid = opt_pid(argv[0]);
+	if (!pid)
+		return EXIT_USAGE;
+	t = target_open(pid, &code);
+	return t ? study(v, t, NULL) : code;
+}
+
+/* Whoever read us has gone: that is no failure of ours, and nobody is left to be told. */
+static bool is_unread(void)
+{
+	struct pollfd pfd = { .fd = STDOUT_FILENO };
+
+	fflush(stdout);
+	return ferror(stdout) && poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLERR | POLLHUP));
+}
+
+int session_main(const struct verb *v, int argc, char **argv)
+{
+	int code = run_operands(v, argc, argv);
+
+	if (is_unread() && !freopen("/dev/null", "w", stdout))
+		return EXIT_SYSTEM;
+	return code;
+}

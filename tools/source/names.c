@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * names.c - see names.h. What was sent is remembered as a hash of its text in a fixed table: a name
+ * that loses its place there is sent again, which costs a record and no memory.
+ */
+#include "names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../syscalls.h"
+#include "../target/fdname.h"
+#include "../target/symname.h"
+#include "threads.h"
+
+#define SENT_SLOTS 16384u /* a power of two: more names than that are rare, and only sent again */
+#define NAME_BYTES 512
+#define PAGE_BYTES 4096u
+
+struct names {
+	const struct target *target;
+	struct fdname *fdname;
+	struct symname *symname;
+	uint64_t sent[SENT_SLOTS]; /* hash of (what, key, text), by hash of (what, key) */
+};
+
+struct names *names_new(const struct target *t)
+{
+	struct names *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	n->target = t;
+	n->fdname = fdname_new(t->via_tid);
+	n->symname = symname_new(t->via_tid);
+	if (n->fdname && n->symname)
+		return n;
+	names_free(n);
+	return NULL;
+}
+
+void names_free(struct names *n)
+{
+	if (!n)
+		return;
+	fdname_free(n->fdname);
+	symname_free(n->symname);
+	free(n);
+}
+
+void names_begin(struct names *n)
+{
+	fdname_refresh(n->fdname);
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 29;
+}
+
+static bool was_sent(struct names *n, enum grt_text what, uint64_t key, const char *text)
+{
+	uint64_t h = mix(mix(1, what), key);
+	uint64_t *slot = &n->sent[h >> 20 & (SENT_SLOTS - 1)];
+
+	for (const char *c = text; *c; c++)
+		h = mix(h, (unsigned char)*c);
+	if (*slot == h)
+		return true;
+	*slot = h;
+	return false;
+}
+
+void names_put(struct names *n, enum grt_text what, uint64_t key, const char *text,
+	       source_emit_fn emit, void *arg)
+{
+	size_t bytes = strlen(text), offset = 0;
+
+	if (was_sent(n, what, key, text))
+		return;
+	if (bytes > GRT_TEXT_BYTES_MAX)
+		bytes = GRT_TEXT_BYTES_MAX;
+	do {
+		size_t part = bytes - offset < GRT_TEXT_PIECE ? bytes - offset : GRT_TEXT_PIECE;
+		struct grt_rec rec = { .time_ns = threads_now_ns(), .kind = GRT_K_TEXT };
+
+		rec.arg[0] = (uint64_t)what | (uint64_t)bytes << 16 | (uint64_t)offset << 32;
+		rec.arg[1] = key;
+		memcpy(&rec.arg[2], text + offset, part);
+		emit(arg, &rec);
+		offset += part;
+	} while (offset < bytes);
+}
+
+/* A string in the target, page by page: it may end just before memory does. */
+static bool string_read(const struct target *t, uint64_t addr, char *buf, size_t bytes)
+{
+	size_t n = 0;
+
+	while (n < bytes - 1) {
+		size_t part = PAGE_BYTES - (addr + n) % PAGE_BYTES;
+		struct target_read r = { .addr = addr + n, .buf = buf + n };
+
+		r.bytes = (uint32_t)(part < bytes - 1 - n ? part : bytes - 1 - n);
+		if (target_read_many(t, &r, 1) != 1)
+			return false;
+		if (memchr(r.buf, '\0', r.bytes))
+			return buf[0] != '\0';
+		n += r.bytes;
+	}
+	buf[n] = '\0';
+	return true;
+}
+
+static void name_argument(struct names *n, char how, uint64_t v, source_emit_fn emit, void *arg)
+{
+	char buf[NAME_BYTES];
+
+	/* AT_FDCWD and its like are no descriptors. */
+	if ((how == 'f' || how == 'a') && (int)v >= 0) {
+		if (fdname_get(n->fdname, (int)v, buf, sizeof(buf)))
+			names_put(n, GRT_TEXT_FD, (uint64_t)(int)v, buf, emit, arg);
+	} else if (how == 'p' && string_read(n->target, v, buf, sizeof(buf))) {
+		names_put(n, GRT_TEXT_STRING, v, buf, emit, arg);
+	}
+}
+
+void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
+		  source_emit_fn emit, void *arg)
+{
+	int32_t nr = (int32_t)(row->arg[2] >> 32);
+	const struct syscall_desc *d = syscall_desc(nr);
+	char buf[NAME_BYTES];
+
+	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))
+		names_put(n, GRT_TEXT_FUNCTION, row->arg[5], buf, emit, arg);
+	for (int i = 0; d && i < GRT_REC_ARGS && d->args[i]; i++)
+		if (i == 0 || call)
+			name_argument(n, d->args[i], call ? call->arg[i] : row->arg[5], emit, arg);
+}

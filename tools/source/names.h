@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * names.h - TEXT records: the names of what threads in calls are doing (descriptors, paths, foreign
+ * functions), sent once and again when they change, so that whoever has the stream needs nothing else
+ * to show it.
+ */
+#ifndef GOTRACE_NAMES_H
+#define GOTRACE_NAMES_H
+
+#include "source.h"
+
+struct names;
+
+/* NULL: no memory. */
+struct names *names_new(const struct target *t);
+void names_free(struct names *n);
+/* A snapshot begins: descriptors may have changed. */
+void names_begin(struct names *n);
+/* What the M row of a thread, and its CALL row or NULL, need. */
+void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
+		  source_emit_fn emit, void *arg);
+/* One name, if it is new or has changed. */
+void names_put(struct names *n, enum grt_text what, uint64_t key, const char *text,
+	       source_emit_fn emit, void *arg);
+
+#endif
