@@ -56,24 +56,86 @@ static struct handoff_open *open_begin(struct model *m, int64_t p, int64_t from_
 	return o;
 }
 
+static uint64_t since(uint64_t end_ns, uint64_t start_ns)
+{
+	return end_ns > start_ns ? end_ns - start_ns : 0;
+}
+
+static enum model_by by_of(const struct handoff_open *o)
+{
+	if (o->is_block)
+		return MODEL_BY_SELF;
+	if (o->has_begin)
+		return (enum model_by)o->h.by;
+	if (o->h.cause == GRT_HANDOFF_LOCKED)
+		return MODEL_BY_LOCKED;
+	return o->h.cause == GRT_HANDOFF_EXIT ? MODEL_BY_EXIT : MODEL_BY_UNKNOWN;
+}
+
+/* The P was lost when it was retaken, or given up. */
+static void tell_done(struct model *m, const struct handoff_open *o)
+{
+	const struct model_handoff *h = &o->h;
+	uint64_t lost_ns = o->is_block ? h->start_ns : h->retake_ns;
+
+	if (!o->has_begin || !o->has_done)
+		return;
+	sums_add_done(m, h->nr, by_of(o), since(h->done_ns, lost_ns), h->start_ns != 0,
+		      since(h->done_ns, h->start_ns));
+}
+
 static void open_finish(struct model *m, struct handoff_open *o)
 {
 	const struct model_handoff *h = &o->h;
+	uint64_t from_ns = h->start_ns ? h->start_ns : h->retake_ns;
 
-	if (h->start_ns && h->done_ns > h->start_ns)
-		hist_add(&m->rates.handoff_ns, h->done_ns - h->start_ns);
+	tell_done(m, o);
+	if (from_ns && h->done_ns > from_ns)
+		hist_add(&m->rates.handoff_ns, h->done_ns - from_ns);
 	if (array_reserve((void **)&m->done, &m->done_cap, m->ndone, sizeof(*m->done)))
 		m->done[m->ndone++] = *h;
 	open_remove(m, (size_t)(o - m->open));
 }
 
-static void retake(struct model *m, const struct grt_rec *rec)
+/* What SWITCH_OUT said of the call, if the newest one belongs to this retake. */
+static const struct grt_rec *call_of(const struct model *m, const struct grt_rec *retake)
 {
-	uint64_t by = rec->arg[4];
+	const struct grt_rec *call = &m->call;
+
+	if (call->time_ns != retake->time_ns || call->tid != retake->tid ||
+	    call->arg[0] != retake->arg[1])
+		return NULL;
+	return call;
+}
+
+/* The best start that is known. */
+static enum model_start start_of(const struct model *m, const struct grt_rec *retake,
+				 uint64_t *ret_ns)
+{
+	const struct grt_rec *call = call_of(m, retake);
+	uint64_t enter_ns = returns_entered(m, retake->arg[2]);
+
+	*ret_ns = 0;
+	if (enter_ns && enter_ns <= retake->time_ns) {
+		*ret_ns = enter_ns;
+		return MODEL_START_CALL;
+	}
+	if (call && call->arg[4] && call->arg[4] <= retake->time_ns) {
+		*ret_ns = call->arg[4];
+		return MODEL_START_ASLEEP;
+	}
+	if (retake->arg[3] == 0 || retake->arg[3] >= retake->time_ns)
+		return MODEL_START_UNKNOWN;
+	*ret_ns = retake->time_ns - retake->arg[3];
+	return MODEL_START_FIRST_SIGHT;
+}
+
+static void retake_open(struct model *m, const struct grt_rec *rec, enum model_start start,
+			uint64_t start_ns)
+{
+	const struct grt_rec *call = call_of(m, rec);
 	struct handoff_open *o;
 
-	if (by == GRT_BY_EXIT_STEAL || by == GRT_BY_PROCS)
-		return;
 	m->sums.retakes_to_hand_off++;
 	for (size_t i = 0; i < m->nopen; i++) {
 		o = &m->open[i];
@@ -85,19 +147,33 @@ static void retake(struct model *m, const struct grt_rec *rec)
 	o->h.retake_ns = rec->time_ns;
 	o->h.g = rec->arg[2];
 	o->h.in_call_ns = rec->arg[3];
-	o->h.by = (uint8_t)by;
+	o->h.by = (uint8_t)rec->arg[4];
 	o->h.nr = (int32_t)rec->arg[5];
-	o->h.start_ns = rec->time_ns - (rec->arg[3] < rec->time_ns ? rec->arg[3] : 0);
-	if (m->call.time_ns != rec->time_ns || m->call.tid != rec->tid ||
-	    m->call.arg[0] != rec->arg[1])
+	o->h.start = (uint8_t)start;
+	o->h.start_ns = start_ns;
+	if (!call)
 		return;
 	o->h.has_call_arg = true;
-	o->h.call_arg = m->call.arg[3];
-	o->h.asleep_since_ns = m->call.arg[4];
-	if (m->call.arg[4] && m->call.arg[4] <= rec->time_ns)
-		o->h.start_ns = m->call.arg[4];
+	o->h.call_arg = call->arg[3];
+	o->h.asleep_since_ns = call->arg[4];
 }
 
+/* p, m, g, in_call_ns, by, nr */
+static void retake(struct model *m, const struct grt_rec *rec)
+{
+	enum model_by by = rec->arg[4] <= GRT_BY_PROCS ? (enum model_by)rec->arg[4]
+						       : MODEL_BY_UNKNOWN;
+	int32_t nr = (int32_t)rec->arg[5];
+	uint64_t start_ns;
+	enum model_start start = start_of(m, rec, &start_ns);
+
+	if (by != MODEL_BY_EXIT_STEAL && by != MODEL_BY_PROCS)
+		retake_open(m, rec, start, start_ns);
+	sums_add_taken(m, nr, by, start, since(rec->time_ns, start_ns));
+	returns_lost(m, rec->arg[2], rec->arg[1], rec->time_ns, start_ns, nr, by);
+}
+
+/* g, m, p, nr: given up at the door of the call, which is its start. */
 static void block(struct model *m, const struct grt_rec *rec)
 {
 	struct handoff_open *o = open_begin(m, (int64_t)rec->arg[2], (int64_t)rec->arg[1]);
@@ -105,7 +181,10 @@ static void block(struct model *m, const struct grt_rec *rec)
 	o->is_block = true;
 	o->h.g = rec->arg[0];
 	o->h.nr = (int32_t)rec->arg[3];
+	o->h.start = MODEL_START_CALL;
 	o->h.start_ns = rec->time_ns;
+	sums_add_taken(m, o->h.nr, MODEL_BY_SELF, MODEL_START_CALL, 0);
+	returns_lost(m, o->h.g, rec->arg[1], rec->time_ns, rec->time_ns, o->h.nr, MODEL_BY_SELF);
 }
 
 static struct handoff_open *open_find(struct model *m, uint64_t p, uint64_t from_m,
@@ -156,6 +235,7 @@ static void handoff(struct model *m, const struct grt_rec *rec)
 	o->h.outcome = (uint8_t)rec->arg[4];
 	o->h.made_thread = o->h.outcome == GRT_HANDOFF_MADE;
 	o->h.to_m = rec->arg[5] == GRT_NO_ID ? -1 : (int64_t)rec->arg[5];
+	sums_add_handoff(m, o->h.nr, by_of(o), rec->arg[4]);
 	if (o->has_done || o->h.outcome == GRT_HANDOFF_IDLED)
 		open_finish(m, o);
 }
@@ -178,6 +258,15 @@ void handoffs_apply(struct model *m, const struct grt_rec *rec)
 	switch (rec->kind) {
 	case GRT_K_SWITCH_OUT:
 		m->call = *rec;
+		break;
+	case GRT_K_entersyscall:
+		returns_enter(m, rec);
+		break;
+	case GRT_K_exitsyscall:
+		returns_leave(m, rec);
+		break;
+	case GRT_K_exitsyscall_slow:
+		returns_back(m, rec);
 		break;
 	case GRT_K_retake:
 		retake(m, rec);

@@ -47,6 +47,9 @@ void model_free(struct model *m)
 	snapshot_fini(&m->now);
 	snapshot_fini(&m->next);
 	texts_fini(&m->texts);
+	sums_fini(&m->handoff_sums);
+	returns_fini(&m->returns);
+	netpoll_sums_fini(&m->netpoll);
 	free(m->pending);
 	free(m->done);
 	free(m);
@@ -113,6 +116,9 @@ static void event_apply(struct model *m, const struct grt_rec *rec)
 	case GRT_K_m_exit:
 		m->rates.threads_gone++;
 		break;
+	case GRT_K_netpoll_run:
+		netpoll_apply(m, rec);
+		return;
 	}
 	handoffs_apply(m, rec);
 }
@@ -134,6 +140,8 @@ void model_tick(struct model *m, uint64_t time_ns)
 
 	memset(&m->rates, 0, sizeof(m->rates));
 	m->ndone = 0;
+	sums_begin_interval(&m->handoff_sums);
+	netpoll_begin_interval(m);
 	if (m->npending)
 		qsort(m->pending, m->npending, sizeof(*m->pending), pending_compare);
 	while (n < m->npending && m->pending[n].rec.time_ns <= until_ns)
@@ -143,6 +151,7 @@ void model_tick(struct model *m, uint64_t time_ns)
 		memmove(m->pending, m->pending + n, m->npending * sizeof(*m->pending));
 	if (until_ns > m->settled_ns)
 		m->settled_ns = until_ns;
+	returns_settle(m, m->settled_ns);
 	totals_add(&m->totals, &m->rates);
 }
 

@@ -14,7 +14,9 @@
 
 #include "../../bpf/mstate.h"
 #include "../../runtime/trace_abi.h"
+#include "handoffs.h"
 #include "hist.h"
+#include "netpoll.h"
 
 #define MODEL_WINDOW_NS 10000000ull /* records may come so much out of order */
 
@@ -97,6 +99,7 @@ struct model_handoff {
 	uint64_t call_arg;
 	uint64_t start_ns; /* of the call, its sleep or its giving up: what is known; 0: nothing is
 			    */
+	uint8_t start;     /* enum model_start: which of these */
 };
 
 struct model *model_new(void);

@@ -178,6 +178,7 @@ static void end(struct model *m, const struct grt_rec *rec)
 	if (m->first_ns == 0)
 		m->first_ns = m->now.snap.time_ns;
 	laws_note_snapshot(m);
+	netpoll_note_snapshot(m);
 }
 
 void snapshot_apply(struct model *m, const struct grt_rec *rec)

@@ -10,6 +10,7 @@
 #define GOTRACE_MODEL_STATE_H
 
 #include "model.h"
+#include "sums.h"
 
 #define HANDOFFS_OPEN_MAX \
 	2048 /* more than there can be Ps on their way; the oldest is given up                     \
@@ -84,6 +85,9 @@ struct model {
 	struct model_rates rates, totals;
 	struct model_handoff *done; /* of this interval */
 	size_t ndone, done_cap;
+	struct handoff_sums handoff_sums;
+	struct returns returns;
+	struct netpoll_sums netpoll;
 	struct handoff_open open[HANDOFFS_OPEN_MAX]; /* oldest first */
 	struct grt_rec call; /* the newest SWITCH_OUT: of the retake that comes next */
 	size_t nopen;

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sums.h - what handoff_sums.c, returns.c and netpoll.c keep; for the files of this room only.
+ * All of it is bounded: what has no place of its own is counted in a row for the rest.
+ */
+#ifndef GOTRACE_MODEL_SUMS_H
+#define GOTRACE_MODEL_SUMS_H
+
+#include "handoffs.h"
+#include "netpoll.h"
+
+struct handoff_sums {
+	struct model_handoff_sum *row;
+	size_t n, cap;
+	struct model_handoff_sum interval;
+};
+
+/* handoff_sums.c. Each adds to the row of (nr, by) and to the interval. */
+void sums_add_taken(struct model *m, int32_t nr, enum model_by by, enum model_start start,
+		    uint64_t detect_ns);
+void sums_add_handoff(struct model *m, int32_t nr, enum model_by by, uint64_t outcome);
+/* total_ns: from the start of the call; has_total false: it is not known. */
+void sums_add_done(struct model *m, int32_t nr, enum model_by by, uint64_t dispatch_ns,
+		   bool has_total, uint64_t total_ns);
+void sums_add_return(struct model *m, int32_t nr, enum model_by by, enum grt_exit_how how,
+		     uint64_t queued_ns, bool is_needless);
+void sums_begin_interval(struct handoff_sums *s);
+void sums_fini(struct handoff_sums *s);
+
+/* A goroutine in a call, or one whose return was told before its taking. */
+struct call_out {
+	uint64_t g; /* 0: free place */
+	uint64_t m;
+	uint64_t enter_ns; /* of the call: hot probes only; 0: not known */
+	uint64_t lost_ns;  /* its P; 0: not seen */
+	uint64_t back_ns;  /* returned so early; 0: still out */
+	uint64_t queued_ns;
+	int32_t nr;
+	uint8_t by, how;
+};
+
+struct returns {
+	struct call_out *slot;
+	uint32_t cap, n;
+	uint64_t out;   /* lost_ns set and not back */
+	uint64_t older; /* back from a call whose taking was never seen */
+	uint64_t twice; /* lost a P again without having come back */
+};
+
+/* returns.c: events of one goroutine's call, in order of time. */
+void returns_enter(struct model *m, const struct grt_rec *entersyscall);
+/* When the call began by a hot probe; 0: not known. */
+uint64_t returns_entered(const struct model *m, uint64_t g);
+/* start_ns: of the call as far as known; 0: not known. */
+void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns, uint64_t start_ns,
+		  int32_t nr, enum model_by by);
+void returns_back(struct model *m, const struct grt_rec *exitsyscall_slow);
+void returns_leave(struct model *m, const struct grt_rec *exitsyscall);
+/* Nothing older can come: early returns that still wait for their taking are given up. */
+void returns_settle(struct model *m, uint64_t until_ns);
+void returns_fini(struct returns *r);
+
+struct netpoll_sums {
+	struct model_netpoll_sum interval, by[NETPOLL_BYS];
+	struct model_netpoll_sum *row;
+	size_t n, cap;
+	int32_t *index_of; /* row by descriptor + 1; 0: none */
+	size_t index_cap;
+	uint64_t other_before; /* waits in the row of the rest at the last tick */
+	struct model_waiting *waiting;
+	size_t nwaiting, waiting_cap;
+	uint64_t waiting_gs;
+};
+
+void netpoll_apply(struct model *m, const struct grt_rec *netpoll_run);
+void netpoll_begin_interval(struct model *m);
+/* A snapshot is complete: who waits now. */
+void netpoll_note_snapshot(struct model *m);
+void netpoll_sums_fini(struct netpoll_sums *s);
+
+#endif
