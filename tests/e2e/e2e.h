@@ -52,6 +52,9 @@ struct outcome {
 	char err[8192];
 };
 
+/* What `gotrace probes` says of a libgrt program: as many as runtime/probes.def has. */
+#define ALL_PROBES "26 of 26 probes"
+
 static int e2e_gotrace = -1;
 
 static inline void e2e_skip(const char *why)

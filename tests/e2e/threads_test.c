@@ -297,7 +297,8 @@ static void test_foreign_calls_are_blocked_and_have_a_name(void **state)
 		program_expect(&g, "{\"type\":\"tick\"");
 		blocked = json_number(g.line, "blocked");
 		assert_int_equal(states_sum(g.line), json_number(g.line, "threads"));
-		assert_true(blocked <= CALLERS);
+		/* One that moved while it was read may be seen on two Ms. */
+		assert_true(blocked <= CALLERS + json_number(g.line, "rows_torn"));
 		most = blocked > most ? blocked : most;
 	}
 	assert_int_equal(most, CALLERS);

@@ -65,15 +65,17 @@ static bool has_moved(const struct m_view *a, const struct m_view *b)
 	       a->status != b->status || a->tid != b->tid;
 }
 
-/* Which Ms moved between the two readings; the newer reading is kept. */
-static uint32_t compare(struct snapshot *s, bool only_torn)
+/*
+ * Which Ms moved between the two readings; the newer reading is kept. All are compared each time: rows
+ * that stood still in the same window belong together, and a goroutine that went from one M to another
+ * is not seen on both.
+ */
+static uint32_t compare(struct snapshot *s, bool is_first)
 {
 	uint32_t moved = 0;
 
 	for (uint32_t i = 0; i < s->tables.m.n; i++) {
-		if (only_torn && !s->is_torn[i])
-			continue;
-		s->is_retried[i] = only_torn;
+		s->is_retried[i] = !is_first && (s->is_retried[i] || s->is_torn[i]);
 		s->is_torn[i] = has_moved(&s->tables.view[i], &s->second[i]);
 		s->tables.view[i] = s->second[i];
 		moved += s->is_torn[i];
@@ -115,14 +117,14 @@ static int look(struct snapshot *s)
 		rc = tables_reread_ms(&s->tables, s->second);
 	if (rc < 0)
 		return rc;
-	moved = compare(s, false);
+	moved = compare(s, true);
 	for (int round = 1; moved && round < ROUNDS_MAX; round++) {
 		rc = look_at_moved(s, moved);
 		if (rc == 0)
 			rc = tables_reread_ms(&s->tables, s->second);
 		if (rc < 0)
 			return rc;
-		moved = compare(s, true);
+		moved = compare(s, false);
 	}
 	return 0;
 }
