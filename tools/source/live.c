@@ -55,6 +55,8 @@ static void on_event(void *arg, const struct grt_rec *rec)
 
 	if (rec->kind == GRT_K_EXEC)
 		l->has_execed = true;
+	if (rec->kind == GRT_K_netpoll_run && l->snapshot.goroutines)
+		goroutines_note_fd(l->snapshot.goroutines, rec->arg[1]);
 	l->emit(l->arg, rec);
 }
 
@@ -183,6 +185,7 @@ static void live_close(struct source *base)
 	events_close(l->events);
 	threads_iter_close(l->iter);
 	names_free(l->snapshot.names);
+	goroutines_free(l->snapshot.goroutines);
 	snapshot_close(&l->snapshot);
 	free(l);
 }
@@ -266,6 +269,10 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		if (rc == 0 && o->want_names) {
 			l->snapshot.names = names_new(t);
 			rc = l->snapshot.names ? 0 : -ENOMEM;
+		}
+		if (rc == 0 && o->want_goroutines) {
+			l->snapshot.goroutines = goroutines_new(t);
+			rc = l->snapshot.goroutines ? 0 : -ENOMEM;
 		}
 	}
 	if (rc < 0) {

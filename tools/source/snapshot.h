@@ -10,6 +10,7 @@
 #ifndef GOTRACE_SNAPSHOT_H
 #define GOTRACE_SNAPSHOT_H
 
+#include "goroutines.h"
 #include "names.h"
 #include "source.h"
 #include "tables.h"
@@ -18,8 +19,9 @@
 struct snapshot {
 	const struct target *target;
 	struct tables tables;
-	struct threads_iter *iter; /* NULL: /proc */
-	struct names *names;       /* NULL: not wanted */
+	struct threads_iter *iter;     /* NULL: /proc */
+	struct names *names;           /* NULL: not wanted */
+	struct goroutines *goroutines; /* NULL: not wanted */
 	struct sched_clock clock;
 	struct thread_list threads, again;
 	struct m_view *second;

@@ -240,6 +240,8 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 		ms += m != NULL;
 		torn += is_torn;
 	}
+	if (s->goroutines)
+		goroutines_emit(s->goroutines, &s->tables, s->names, emit, arg);
 	put(&o, GRT_K_SNAP_END, s->threads.n, ms, torn, s->duration_ns, 0, 0);
 	free(m_of);
 }
