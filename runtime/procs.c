@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * procs.c - see procs.h. As in Go since 1.25: a quota counts rounded up and at least 2 (on a machine
- * that has 2), for a quota of one CPU is a share of time, not a wish to run one thing at a time. Unlike
- * Go, which looks at the process's own cgroup, the groups above count too: the kernel enforces them all.
+ * procs.c - see procs.h. As in Go since 1.25: a quota counts rounded up and at least 2 (on a
+ * machine that has 2), for a quota of one CPU is a share of time, not a wish to run one thing at a
+ * time. Unlike Go, which looks at the process's own cgroup, the groups above count too: the kernel
+ * enforces them all.
  *
  * Where both versions of cgroups are mounted, the one that has the cpu controller counts: the first
  * version's if there is such a hierarchy.
@@ -153,8 +154,8 @@ static bool has_cgroup(const char *root, struct cgroup *ret)
 }
 
 /*
- * The path below the mount point, without a slash at its end. A container may see only its own group,
- * mounted as if it were the top, and yet read its full path.
+ * The path below the mount point, without a slash at its end. A container may see only its own
+ * group, mounted as if it were the top, and yet read its full path.
  */
 static char *below_mount(struct cgroup *c)
 {

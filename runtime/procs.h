@@ -2,8 +2,8 @@
 /*
  * procs.h - how many Ps: GOMAXPROCS, else what affinity and the cgroup's quota allow.
  *
- * Reading, parsing and choosing are apart, so that each can be asked alone. Called once, by grt_run,
- * before there is a second thread; what changes later changes nothing.
+ * Reading, parsing and choosing are apart, so that each can be asked alone. Called once, by
+ * grt_run, before there is a second thread; what changes later changes nothing.
  */
 #ifndef GRT_PROCS_H
 #define GRT_PROCS_H
@@ -14,8 +14,8 @@ unsigned procs_default(void);
 unsigned procs_choose(const char *gomaxprocs, unsigned cpus, double quota);
 
 /*
- * The tightest quota of the process's cgroup and those above it, in CPUs; 0: none. root: stands before
- * /proc and /sys and before each mount point, "" for the machine itself.
+ * The tightest quota of the process's cgroup and those above it, in CPUs; 0: none. root: stands
+ * before /proc and before each mount point, "" for the machine itself.
  */
 double procs_quota(const char *root);
 

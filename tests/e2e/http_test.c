@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The http example under wrk with a thousand connections: what waits for the network holds no thread.
+ * The http example under wrk with a thousand connections: what waits for the network holds no
+ * thread.
  *
- * Three witnesses: gotrace; /proc, with its lists of threads, descriptors and the call that a thread
- * sleeps in; wrk, with its books. A thread that the kernel has put off its CPU in the middle of a write
- * loses its P like one that sleeps there, and is `blocked` by the words of gotrace: so the test asks
- * whether any *sleeps*, which the network must never bring about, however loaded the machine is.
- * Counts of threads are taken with probes, all else without, for the kernel may need seconds to remove
- * probes on a loaded machine. wrk is held by SIGSTOP for exact counts, and ended by SIGINT when enough
- * was seen.
+ * Three witnesses: gotrace; /proc, with its lists of threads, descriptors and the call that a
+ * thread sleeps in; wrk, with its books. A thread that the kernel has put off its CPU in the middle
+ * of a write loses its P like one that sleeps there, and is `blocked` by the words of gotrace: so
+ * the test asks whether any *sleeps*, which the network must never bring about, however loaded the
+ * machine is. Counts of threads are taken with probes, all else without, for the kernel may need
+ * seconds to remove probes on a loaded machine. wrk is held by SIGSTOP for exact counts, and ended
+ * by SIGINT when enough was seen.
  */
 #include "e2e.h"
 
@@ -169,8 +170,8 @@ static long long now_ns(void)
 }
 
 /*
- * Ticks are 20 ms apart: waiting for the next one is waiting for the target to have had time. Those of
- * before this call, which nobody has read yet, do not count.
+ * Ticks are 20 ms apart: waiting for the next one is waiting for the target to have had time. Those
+ * of before this call, which nobody has read yet, do not count.
  */
 static void expect_parked(struct program *g, long want, int times)
 {
@@ -193,7 +194,7 @@ static void expect_connected(struct program *g, pid_t http)
 	assert_int_equal(sockets(http), CONNS + 1);
 }
 
-/* A tick, and what /proc counts a little later; they may differ by threads born or gone meanwhile. */
+/* A tick, and what /proc counts a little later: threads may be born or gone meanwhile. */
 struct comparison {
 	long threads, in_proc, changes;
 	long long proc_ns; /* when /proc was counted, at the latest */
@@ -290,8 +291,9 @@ static bool has_stay(const struct stays *s, struct stay want)
 }
 
 /*
- * A row's two halves, the runtime's word and the kernel's, are not of one instant: a thread that comes
- * back between them is `blocked` and asleep on its way to idle. One that sleeps in a call is so twice.
+ * A row's two halves, the runtime's word and the kernel's, are not of one instant: a thread that
+ * comes back between them is `blocked` and asleep on its way to idle. One that sleeps in a call is
+ * so twice.
  */
 static void expect_no_sleeper_twice(struct program *g)
 {

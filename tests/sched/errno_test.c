@@ -2,9 +2,9 @@
 /*
  * errno_test.c - I23: errno belongs to the goroutine, whatever thread it is on.
  *
- * Each test forces goroutines from thread to thread between a call that failed and the look at errno, and
- * counts only the looks that came after a change of thread. Compiled with optimization: it is the compiler
- * that keeps the address of another thread's errno. GRT_LONG=1: ten million changes.
+ * Each test forces goroutines from thread to thread between a call that failed and the look at
+ * errno, and counts only the looks that came after a change of thread. Compiled with optimization:
+ * it is the compiler that keeps the address of another thread's errno. GRT_LONG=1: ten million changes.
  */
 #include "runtime_test.h"
 
@@ -64,9 +64,9 @@ static void by_yield(int mover)
 }
 
 /*
- * Each mover shares a mutex with a goroutine that yields while it has it, and so goes from thread to
- * thread; who waits for the mutex is woken, and goes on, where that one runs. With one mutex for all
- * they would stand in one queue, and a thread would wait for each that moves.
+ * Each mover shares a mutex with a goroutine that yields while it has it, and so goes from thread
+ * to thread; who waits for the mutex is woken, and goes on, where that one runs. With one mutex for
+ * all they would stand in one queue, and a thread would wait for each that moves.
  */
 static grt_mutex shared[MOVERS];
 

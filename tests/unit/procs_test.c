@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * procs_test.c - how many Ps: each text alone, trees of files as kernels and containers lay them out,
- * and a real process in a real cgroup, whose quota is read below the floor that the count has.
+ * procs_test.c - how many Ps: each text alone, trees of files as kernels and containers lay them
+ * out, and a real process in a real cgroup, whose quota is read below the floor that the count has.
  */
 #include <stdarg.h>
 #include <stddef.h>
