@@ -4,7 +4,8 @@
  *
  * Each test forces goroutines from thread to thread between a call that failed and the look at
  * errno, and counts only the looks that came after a change of thread. Compiled with optimization:
- * it is the compiler that keeps the address of another thread's errno. GRT_LONG=1: ten million changes.
+ * it is the compiler that keeps the address of another thread's errno. GRT_LONG=1: ten million
+ * changes.
  */
 #include "runtime_test.h"
 
