@@ -1,8 +1,18 @@
 # bench.mk - `make bench`: measure libgrt beside Go, and gotrace. Included by tests.mk.
 #
-#   ROUNDS=5   how often each measurement is repeated, the sides in turn
+#   ROUNDS=5            how often each measurement is repeated, the sides in turn
+#
+# `make bench-cost`: only what a watching gotrace costs its target, for longer and so to 0.1 % or so.
+#
+#   COMMANDS=threads    of gotrace, separated by commas
+#   SECONDS=180         for each of them
 
 ROUNDS ?= 5
+COMMANDS ?= threads
+SECONDS ?= 180
+# Of the whole run: start, the probes' own cost, and what LATE_S in cost.py allows.
+COST_LIMIT_S = $$(( ($(SECONDS) + 55) * $(words $(subst $(comma), ,$(COMMANDS))) ))
+comma := ,
 BENCH_BIN := $(O)/bench/grt $(O)/bench/watch
 
 $(O)/bench/grt: tests/bench/grt.c $(O)/libgrt.a
@@ -28,4 +38,10 @@ bench: deps
 	$(Q)$(MAKE) --no-print-directory all $(BENCH_BIN) $(O)/bench/go.txt
 	$(Q)python3 tests/bench/bench.py --rounds $(ROUNDS) $(O)
 
-.PHONY: bench
+bench-cost: deps
+	$(Q)tests/packages.sh python3 wrk
+	$(Q)$(MAKE) --no-print-directory all $(BENCH_BIN)
+	$(Q)timeout $(COST_LIMIT_S) python3 tests/bench/cost.py --seconds $(SECONDS) \
+		--commands $(COMMANDS) $(O)
+
+.PHONY: bench bench-cost

@@ -3,7 +3,8 @@
 """bench.py [--rounds N] BUILD_DIR - measure libgrt beside Go, and gotrace; print one table.
 
 The sides take turns within each round, so that what disturbs the machine disturbs both. A value is the
-median over the rounds, with the least and the greatest. Nothing is asserted: `reach` is what we aim at.
+median over the rounds, with the least and the greatest unless its row says otherwise. Nothing is asserted:
+`reach` is what we aim at.
 A row that could not be measured says why; one whose program failed makes the run fail.
 """
 
@@ -12,17 +13,15 @@ import os
 import platform
 import re
 import resource
-import select
 import statistics
 import subprocess
 import sys
-import time
 
-TIMEOUT_S = 120
+import cost
+from child import Child, Skip, parse, run
+
 HOT_CHUNKS = 11  # with a trap in every call
-HTTP_SLICE_S = 2
-HTTP_SETTLE_S = 0.5
-HTTP_CONNS = 1000
+COST_S = 8  # a round
 
 # Measurements of both sides: bench and size.
 SIDE_BENCHES = [
@@ -60,12 +59,12 @@ ROWS = [
     ("attach_ms", "gotrace: attach the cold probes, 1,000 Ms", "ms", 60, True),
     ("detach_ms", "gotrace: detach", "ms", 60, True),
     ("http_us", "http under wrk: CPU a request, unwatched", "us", None, True),
-    ("http_cost_pct", "  gotrace threads -i 1s adds to that (pairs)", "%", 1, True),
+    ("http_cost_pct", "  gotrace threads adds to that [95 % interval]", "%", 1, True),
+    ("http_noise_pct", "  noise: the same without gotrace [95 %]", "%", None, True),
+    ("http_bpf_pct", "  from below: BPF run time, of the target's CPU", "%", None, True),
+    ("http_hits_pct", "  from below: probe hits, of the target's CPU", "%", None, True),
+    ("http_own_pct", "  gotrace's own CPU time, of a core", "%", None, True),
 ]
-
-
-class Skip(Exception):
-    """It cannot be measured here; the text says why."""
 
 
 class Results:
@@ -73,6 +72,7 @@ class Results:
 
     def __init__(self):
         self.values = {}
+        self.interval = {}  # where it is another one than least..greatest
         self.why = {}
         self.has_failed = False
 
@@ -87,7 +87,8 @@ class Results:
         v = self.values.get((side, key))
         if not v:
             return self.why.get((side, key), self.why.get((side, None), "-"))
-        return f"{fmt(statistics.median(v))} [{fmt(min(v))}..{fmt(max(v))}] {unit}".rstrip()
+        low, high = self.interval.get((side, key), (min(v), max(v)))
+        return f"{fmt(statistics.median(v))} [{fmt(low)}..{fmt(high)}] {unit}".rstrip()
 
     def median(self, side, key):
         v = self.values.get((side, key))
@@ -98,81 +99,6 @@ def fmt(x):
     if abs(x) >= 100:
         return f"{x:,.0f}"
     return f"{x:.1f}" if abs(x) >= 10 else f"{x:.2f}"
-
-
-def parse(text):
-    """Lines "name value" as a dictionary."""
-    pairs = [line.split() for line in text.splitlines()]
-    return {p[0]: float(p[1]) for p in pairs if len(p) == 2}
-
-
-def run(argv, text=""):
-    try:
-        p = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        raise Skip(f"failed: {argv[1]} took more than {TIMEOUT_S} s") from None
-    if p.returncode != 0:
-        raise Skip(why(p.returncode, p.stderr))
-    return p.stdout
-
-
-def why(code, text):
-    """A program that exits with 77 cannot do its work here; any other has failed."""
-    words = (text.strip().splitlines() or [f"exit status {code}"])[-1]
-    return ("skipped: " if code == 77 else "failed: ") + words.split(";")[0][:80]
-
-
-class Child:
-    """A program that we talk to by lines; it ends when its stdin closes."""
-
-    def __init__(self, argv):
-        self.argv = argv
-        self.p = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE)
-        self.left = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.p.poll() is None:
-            self.p.kill()
-        self.p.wait()
-        for f in (self.p.stdin, self.p.stdout, self.p.stderr):
-            f.close()
-
-    def ask(self):
-        os.write(self.p.stdin.fileno(), b"\n")
-
-    def until(self, word):
-        """What it prints up to the end of the line that holds word."""
-        end = time.monotonic() + TIMEOUT_S
-        while True:
-            at = self.left.find(word.encode())
-            nl = self.left.find(b"\n", at) if at >= 0 else -1
-            if nl >= 0:
-                text, self.left = self.left[: nl + 1], self.left[nl + 1 :]
-                return text.decode()
-            ready, _, _ = select.select([self.p.stdout], [], [], max(0, end - time.monotonic()))
-            part = os.read(self.p.stdout.fileno(), 65536) if ready else b""
-            if not part:
-                raise Skip(self.why())
-            self.left += part
-
-    def why(self):
-        try:
-            return why(self.p.wait(1), self.p.stderr.read().decode())
-        except subprocess.TimeoutExpired:
-            return f"failed: {os.path.basename(self.argv[0])} says nothing"
-
-    def finish(self):
-        """Close its stdin and return the rest of what it prints."""
-        self.p.stdin.close()
-        text = self.left.decode() + self.p.stdout.read().decode()
-        self.p.stdin = open(os.devnull, "wb")
-        if self.p.wait(TIMEOUT_S) != 0:
-            raise Skip(self.why())
-        return text
 
 
 def progress(text):
@@ -252,54 +178,17 @@ def attaches(res, build, rounds):
                 res.add("grt", "detach_ms", parse(watch.finish())["detach_ms"])
 
 
-def cpu_ns(pid):
-    """CPU time of a process, its ended threads included: clock_getcpuclockid(3) of it."""
-    return time.clock_gettime_ns((~pid << 3) | 2)
-
-
-def requests(pid):
-    """Requests answered so far: each is one write."""
-    with open(f"/proc/{pid}/io") as f:
-        return int(re.search(r"syscw: (\d+)", f.read()).group(1))
-
-
-def http_slice(pid):
-    """CPU microseconds a request, over a slice of time. It begins between two rows of gotrace."""
-    time.sleep(HTTP_SETTLE_S)
-    cpu, answered = cpu_ns(pid), requests(pid)
-    time.sleep(HTTP_SLICE_S)
-    answered = requests(pid) - answered
-    if answered == 0:
-        raise Skip("failed: http answered no request")
-    return (cpu_ns(pid) - cpu) / 1000 / answered
-
-
-def http_watched(build, pid):
-    with Child([f"{build}/gotrace", "threads", str(pid), "-i", "1s"]) as gotrace:
-        text = gotrace.until("level ")
-        if not re.search(r"level [12]", text):
-            raise Skip("skipped: gotrace may not use BPF here")
-        value = http_slice(pid)
-        if gotrace.p.poll() is not None:
-            raise Skip(gotrace.why())
-        gotrace.p.terminate()
-        gotrace.p.wait(TIMEOUT_S)
-    return value
-
-
-def http_pairs(res, build, pairs):
-    """One load throughout; watched and unwatched in turn, the order changing, so that drifts even out."""
-    with Child([f"{build}/examples/http", "--port", "0"]) as http:
-        pid = http.p.pid
-        url = "http://" + re.search(r"127\.0\.0\.1:\d+", http.until("listening")).group(0) + "/"
-        with Child(["wrk", "-t1", f"-c{HTTP_CONNS}", f"-d{TIMEOUT_S}s", url]):
-            time.sleep(HTTP_SLICE_S)
-            for i in range(pairs):
-                got = {}
-                for watched in (False, True) if i % 2 == 0 else (True, False):
-                    got[watched] = http_watched(build, pid) if watched else http_slice(pid)
-                res.add("grt", "http_us", got[False])
-                res.add("grt", "http_cost_pct", (got[True] / got[False] - 1) * 100)
+def http_cost(res, build, seconds):
+    """cost.py says how."""
+    hit_ns = cost.hit_ns_measure(build)
+    got = cost.measure(build, "threads", seconds, hit_ns)
+    for key, series in (("http_cost_pct", got.cost), ("http_noise_pct", got.noise)):
+        res.values[("grt", key)] = series.values
+        res.interval[("grt", key)] = series.interval()
+    res.values[("grt", "http_us")] = [ns / 1000 for ns in got.base_ns]
+    res.values[("grt", "http_own_pct")] = got.own_pct
+    res.add("grt", "http_bpf_pct", got.bpf_pct)
+    res.add("grt", "http_hits_pct", got.hits_pct)
 
 
 # --- the table ------------------------------------------------------------------------------------
@@ -375,7 +264,8 @@ def measure(res, build, sides, rounds):
         guarded(res, "grt", [f"snapshot_bpf_ms@{n}", f"snapshot_proc_ms@{n}"],
                 lambda: snapshots(res, build, n, rounds, each))
     progress("gotrace on http")
-    guarded(res, "grt", ["http_us", "http_cost_pct"], lambda: http_pairs(res, build, 2 * rounds))
+    guarded(res, "grt", [key for key, *_ in ROWS if key.startswith("http_")],
+            lambda: http_cost(res, build, COST_S * rounds))
 
 
 def main():

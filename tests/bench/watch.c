@@ -4,9 +4,12 @@
  *
  *   watch attach PID cold|hot    prints how long it took; detaches when stdin closes
  *   watch snapshot PID N bpf|proc
+ *   watch stats                  the kernel times its BPF programs until stdin closes
  *
  * Prints lines "name value".
  */
+#include <bpf/bpf.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,13 +128,33 @@ static int snapshot(struct target *t, int n, bool is_sampled)
 	return 0;
 }
 
+/* The kernel stops to count when the descriptor goes, however we end. */
+static int stats(void)
+{
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+
+	if (fd < 0) {
+		fprintf(stderr, "cannot time BPF programs: %s\n", strerror(errno));
+		return EXIT_CANNOT;
+	}
+	puts("counting");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct target *t;
 	int code = 2, n;
 
+	if (argc == 2 && strcmp(argv[1], "stats") == 0)
+		return stats();
 	if (argc < 4) {
-		fprintf(stderr, "usage: watch attach PID cold|hot | snapshot PID N bpf|proc\n");
+		fprintf(stderr,
+			"usage: watch attach PID cold|hot | snapshot PID N bpf|proc | stats\n");
 		return 2;
 	}
 	source_signals_init();
