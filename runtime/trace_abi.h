@@ -52,7 +52,7 @@ enum grt_kind {
 	GRT_K_LOST = 0x180,
 	/*
 	 * Snapshot kinds: BEGIN, SCHED, P rows, then per thread M and perhaps CALL and STACKs, G rows,
-	 * COUNT, COST, END.
+	 * COUNT, COST, LIMITS, END.
 	 */
 	GRT_K_SNAP_BEGIN = 0x200, /* sequence, level (0 memory + /proc, 1 BPF), target's start time,
 				     settle_ns: all events up to then have been handed over */
@@ -63,11 +63,12 @@ enum grt_kind {
 		0x204,        /* kernel's view of the thread of the M row before: six arguments */
 	GRT_K_SNAP_G = 0x205, /* g, status | wait reason << 8 | poll mode << 16, fd (-1: none),
 				 since_ns (0: not known), m + 1 or 0, fn_ptr */
-	GRT_K_SNAP_COUNT = 0x206, /* totals kept by the runtime: handoffs, retakes, slow exits,
+	GRT_K_SNAP_COUNT = 0x206,  /* totals kept by the runtime: handoffs, retakes, slow exits,
 				     self (given up at once), threads made, threads gone */
-	GRT_K_SNAP_END = 0x207,   /* threads listed, Ms listed, rows torn, duration_ns */
-	GRT_K_SNAP_STACK = 0x208, /* frames of the thread of the M row before, see below */
-	GRT_K_SNAP_COST = 0x209,  /* what watching cost so far, see below */
+	GRT_K_SNAP_END = 0x207,    /* threads listed, Ms listed, rows torn, duration_ns */
+	GRT_K_SNAP_STACK = 0x208,  /* frames of the thread of the M row before, see below */
+	GRT_K_SNAP_COST = 0x209,   /* what watching cost so far, see below */
+	GRT_K_SNAP_LIMITS = 0x20a, /* how many threads there may be, see below */
 	/* A name, in pieces of up to GRT_TEXT_PIECE bytes; see below. Anywhere in the stream. */
 	GRT_K_TEXT = 0x280,
 	/* Last record of a recording that was ended in order: why (enum grt_end). */
@@ -94,6 +95,10 @@ enum grt_kind {
  * (ns), arg5 groups of probes shed (bits of enum grt_temperature) | share of the time they were
  * armed, in 1/1000 << 32.
  *
+ * SNAP_LIMITS: limits of threads, ~0 where there is none or it is not known: arg0 the runtime's own;
+ * arg1 RLIMIT_NPROC (none if the process is exempt) and arg2 the threads that its user has now;
+ * arg3 pids.max of the cgroup that comes nearest to it and arg4 its pids.current.
+ *
  * TEXT: arg0 what it names (enum grt_text) | bytes in all << 16 | offset of this piece << 32,
  * arg1 key, arg2..arg5 the piece. Pieces of one name follow each other. It replaces an older name
  * of the same key.
@@ -108,6 +113,7 @@ enum grt_stack {
 };
 #define GRT_FRAME_GUESSED 1u /* not proven by unwind rows */
 #define GRT_FRAME_CUT 2u     /* the last one: the stack goes on, but was not followed */
+#define GRT_FRAME_SYSTEM 4u  /* of the runtime or a system library: nobody's own code */
 
 enum grt_text {
 	GRT_TEXT_FD = 1, /* key fd: "/var/log/x", "pipe:[123]", both ends of a socket */
