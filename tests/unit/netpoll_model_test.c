@@ -203,6 +203,7 @@ static void waiters_of_one_direction_share_a_row(void **state)
 	assert_int_equal(w[1].since_ns, T0 - 900);
 	assert_int_equal(w[2].fd, 7);
 	assert_int_equal(model_netpoll_waiting_gs(m), 4);
+	assert_int_equal(model_netpoll_waiting_fds(m), 2);
 }
 
 int main(void)

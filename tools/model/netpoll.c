@@ -205,6 +205,7 @@ void netpoll_note_snapshot(struct model *m)
 	size_t n = 0;
 
 	list_waiting(s, m->now.gs, m->now.ngs);
+	s->waiting_fds = 0;
 	for (size_t i = 0; i < s->nwaiting; i++) {
 		struct model_waiting *w = &s->waiting[i], *same = n ? &s->waiting[n - 1] : NULL;
 
@@ -212,6 +213,7 @@ void netpoll_note_snapshot(struct model *m)
 			same->n++;
 			same->since_ns = 0;
 		} else {
+			s->waiting_fds += !same || same->fd != w->fd;
 			s->waiting[n++] = *w;
 		}
 	}
@@ -257,4 +259,9 @@ size_t model_netpoll_waiting(const struct model *m, const struct model_waiting *
 uint64_t model_netpoll_waiting_gs(const struct model *m)
 {
 	return m->netpoll.waiting_gs;
+}
+
+uint64_t model_netpoll_waiting_fds(const struct model *m)
+{
+	return m->netpoll.waiting_fds;
 }

@@ -44,7 +44,9 @@ const struct model_netpoll_sum *model_netpoll_by(const struct model *m);
 size_t model_netpoll_fds(const struct model *m, const struct model_netpoll_sum **ret);
 /* Most goroutines first; valid until the next snapshot. */
 size_t model_netpoll_waiting(const struct model *m, const struct model_waiting **ret);
-/* Goroutines in them. The runtime's own counter is model_snap(m)->netpoll_parked. */
+/* Goroutines in them. */
 uint64_t model_netpoll_waiting_gs(const struct model *m);
+/* Descriptors in them. The runtime's own counter, model_snap(m)->netpoll_parked, is of directions. */
+uint64_t model_netpoll_waiting_fds(const struct model *m);
 
 #endif

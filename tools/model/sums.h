@@ -69,7 +69,7 @@ struct netpoll_sums {
 	uint64_t other_before; /* waits in the row of the rest at the last tick */
 	struct model_waiting *waiting;
 	size_t nwaiting, waiting_cap;
-	uint64_t waiting_gs;
+	uint64_t waiting_gs, waiting_fds;
 };
 
 void netpoll_apply(struct model *m, const struct grt_rec *netpoll_run);

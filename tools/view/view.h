@@ -66,7 +66,7 @@ struct report {
 			    const struct view_end *e);
 };
 
-extern const struct report report_threads, report_by_m;
+extern const struct report report_threads, report_by_m, report_handoff, report_netpoll;
 
 enum view_format { VIEW_TEXT, VIEW_JSON };
 
