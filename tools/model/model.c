@@ -50,6 +50,8 @@ void model_free(struct model *m)
 	sums_fini(&m->handoff_sums);
 	returns_fini(&m->returns);
 	netpoll_sums_fini(&m->netpoll);
+	blocks_fini(&m->blocks);
+	ledger_fini(&m->ledger);
 	free(m->pending);
 	free(m->done);
 	free(m);
@@ -81,7 +83,7 @@ void model_apply(struct model *m, const struct grt_rec *rec)
 {
 	if (rec->kind == GRT_K_LOST)
 		lost_add(m, rec->arg[0], rec->arg[1]);
-	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind <= GRT_K_SNAP_COST)
+	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind <= GRT_K_SNAP_LIMITS)
 		snapshot_apply(m, rec);
 	else if (rec->kind == GRT_K_TEXT)
 		text_apply(m, rec);
@@ -120,6 +122,7 @@ static void event_apply(struct model *m, const struct grt_rec *rec)
 		netpoll_apply(m, rec);
 		return;
 	}
+	blocks_apply(m, rec);
 	handoffs_apply(m, rec);
 }
 
@@ -153,6 +156,7 @@ void model_tick(struct model *m, uint64_t time_ns)
 		m->settled_ns = until_ns;
 	returns_settle(m, m->settled_ns);
 	totals_add(&m->totals, &m->rates);
+	blocks_tick(m, time_ns == UINT64_MAX);
 }
 
 bool model_has_snapshot(const struct model *m)

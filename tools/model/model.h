@@ -14,6 +14,7 @@
 
 #include "../../bpf/mstate.h"
 #include "../../runtime/trace_abi.h"
+#include "growth.h"
 #include "handoffs.h"
 #include "hist.h"
 #include "netpoll.h"

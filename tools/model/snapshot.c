@@ -18,6 +18,7 @@ static void begin(struct model *m, const struct grt_rec *rec)
 	memset(&s->snap, 0, sizeof(s->snap));
 	s->nthreads = s->nps = s->nframes = s->ngs = 0;
 	memset(&s->cost, 0, sizeof(s->cost));
+	s->limits = (struct model_limits){ 0 };
 	s->has_counts = false;
 	s->snap.time_ns = rec->time_ns;
 	s->snap.seq = rec->arg[0];
@@ -147,6 +148,18 @@ static void cost_row(struct snapshot *s, const struct grt_rec *rec)
 	};
 }
 
+static void limits_row(struct snapshot *s, const struct grt_rec *rec)
+{
+	s->limits = (struct model_limits){
+		.is_known = true,
+		.runtime = rec->arg[0],
+		.nproc = rec->arg[1],
+		.nproc_used = rec->arg[2],
+		.cgroup = rec->arg[3],
+		.cgroup_used = rec->arg[4],
+	};
+}
+
 static void count_row(struct snapshot *s, const struct grt_rec *rec)
 {
 	s->has_counts = true;
@@ -179,6 +192,7 @@ static void end(struct model *m, const struct grt_rec *rec)
 		m->first_ns = m->now.snap.time_ns;
 	laws_note_snapshot(m);
 	netpoll_note_snapshot(m);
+	blocks_note_snapshot(m);
 }
 
 void snapshot_apply(struct model *m, const struct grt_rec *rec)
@@ -215,6 +229,9 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		break;
 	case GRT_K_SNAP_COST:
 		cost_row(s, rec);
+		break;
+	case GRT_K_SNAP_LIMITS:
+		limits_row(s, rec);
 		break;
 	case GRT_K_SNAP_COUNT:
 		count_row(s, rec);

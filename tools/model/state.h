@@ -9,6 +9,7 @@
 #ifndef GOTRACE_MODEL_STATE_H
 #define GOTRACE_MODEL_STATE_H
 
+#include "ledger.h"
 #include "model.h"
 #include "sums.h"
 
@@ -37,6 +38,7 @@ struct texts {
 struct snapshot {
 	struct model_snap snap;
 	struct model_cost cost;
+	struct model_limits limits;
 	struct model_frame *frames;
 	size_t nframes, frames_cap;
 	struct model_g *gs;
@@ -88,6 +90,8 @@ struct model {
 	struct handoff_sums handoff_sums;
 	struct returns returns;
 	struct netpoll_sums netpoll;
+	struct blocks blocks;
+	struct ledger ledger;
 	struct handoff_open open[HANDOFFS_OPEN_MAX]; /* oldest first */
 	struct grt_rec call; /* the newest SWITCH_OUT: of the retake that comes next */
 	size_t nopen;

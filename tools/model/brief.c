@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* brief.c - see brief.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../syscalls.h"
+#include "brief.h"
+
+/*
+ * A path says more than the directory it may start from. A name that came is better than a number;
+ * an argument that is not known is no object.
+ */
+static struct brief_object object_of(const struct model *m, const char *args, const uint64_t *value,
+				     int known)
+{
+	struct brief_object o = { 0 };
+
+	for (int i = 0; i < known && args[i]; i++) {
+		enum grt_text what = args[i] == 'p'                     ? GRT_TEXT_STRING
+				     : args[i] == 'f' || args[i] == 'a' ? GRT_TEXT_FD
+									: 0;
+
+		if (!what || (what == GRT_TEXT_FD && (int32_t)value[i] < 0))
+			continue;
+		if (what == GRT_TEXT_STRING && !model_text(m, what, value[i]))
+			continue;
+		if (!o.what || what == GRT_TEXT_STRING)
+			o = (struct brief_object){ what, what == GRT_TEXT_FD
+								 ? (uint64_t)(int32_t)value[i]
+								 : value[i] };
+		if (o.what == GRT_TEXT_STRING)
+			break;
+	}
+	return o;
+}
+
+struct brief_object brief_object(const struct model *m, const struct model_thread *t)
+{
+	const struct syscall_desc *d = syscall_desc(t->nr);
+
+	if (!d)
+		return (struct brief_object){ 0 };
+	if (t->has_args)
+		return object_of(m, d->args, t->args, GRT_REC_ARGS);
+	return object_of(m, d->args, &t->call_arg, 1);
+}
+
+static void put_call(char *buf, const struct model *m, int32_t nr, struct brief_object o)
+{
+	const struct syscall_desc *d = syscall_desc(nr);
+	const char *text = o.what ? model_text(m, o.what, o.key) : NULL;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s", d ? d->name : "");
+	if (!d)
+		snprintf(name, sizeof(name), "syscall_%d", nr);
+	if (text)
+		snprintf(buf, BRIEF_BYTES, "%s(%s)", name, text);
+	else if (o.what == GRT_TEXT_FD)
+		snprintf(buf, BRIEF_BYTES, "%s(fd %" PRIu64 ")", name, o.key);
+	else
+		snprintf(buf, BRIEF_BYTES, "%s", name);
+}
+
+static void put_foreign(char *buf, const struct model *m, bool has_arg, uint64_t fn)
+{
+	const char *name = has_arg ? model_text(m, GRT_TEXT_FUNCTION, fn) : NULL;
+
+	if (name)
+		snprintf(buf, BRIEF_BYTES, "foreign %s", name);
+	else if (has_arg)
+		snprintf(buf, BRIEF_BYTES, "foreign 0x%" PRIx64, fn);
+	else
+		snprintf(buf, BRIEF_BYTES, "foreign call");
+}
+
+void brief_call(char buf[BRIEF_BYTES], const struct model *m, const struct model_thread *t)
+{
+	if (t->state == GRT_MS_locked)
+		snprintf(buf, BRIEF_BYTES, "locked to a parked goroutine");
+	else if (t->nr == GRT_NR_FOREIGN)
+		put_foreign(buf, m, true, t->call_arg);
+	else if (t->nr < 0)
+		snprintf(buf, BRIEF_BYTES, "call not known");
+	else
+		put_call(buf, m, t->nr, brief_object(m, t));
+}
+
+void brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, bool has_arg,
+		   uint64_t arg)
+{
+	const struct syscall_desc *d = syscall_desc(nr);
+	struct brief_object o = { 0 };
+
+	if (nr == GRT_NR_FOREIGN) {
+		put_foreign(buf, m, has_arg, arg);
+		return;
+	}
+	if (nr < 0) {
+		snprintf(buf, BRIEF_BYTES, "call not known");
+		return;
+	}
+	if (d && has_arg)
+		o = object_of(m, d->args, &arg, 1);
+	put_call(buf, m, nr, o);
+}
+
+const struct model_frame *brief_frame(const struct model *m, const struct model_thread *t)
+{
+	const struct model_frame *frame;
+	size_t n = model_stack(m, t, GRT_STACK_USER, &frame);
+
+	for (size_t i = 0; i < n; i++)
+		if (!(frame[i].flags & GRT_FRAME_SYSTEM))
+			return &frame[i];
+	return n ? &frame[0] : NULL;
+}
+
+void brief_pc(char buf[BRIEF_BYTES], const struct model *m, uint64_t pc)
+{
+	const char *name = model_text(m, GRT_TEXT_FUNCTION, pc);
+	const char *line = model_text(m, GRT_TEXT_LINE, pc);
+
+	if (name)
+		snprintf(buf, BRIEF_BYTES, "%s%s%s", name, line ? " " : "", line ? line : "");
+	else
+		snprintf(buf, BRIEF_BYTES, "0x%" PRIx64, pc);
+}
+
+void brief_where(char buf[BRIEF_BYTES], const struct model *m, const struct model_thread *t)
+{
+	const struct model_frame *f = brief_frame(m, t);
+
+	buf[0] = '\0';
+	if (f)
+		brief_pc(buf, m, f->pc);
+}
+
+/* Every sleeper is in these: they tell nothing. */
+static bool is_scheduler(const char *name)
+{
+	static const char *const start[] = { "schedule",      "__schedule",
+					     "io_schedule",   "bit_wait",
+					     "__wait_on_bit", "out_of_line_wait_on_bit",
+					     "__switch_to",   "do_wait_intr" };
+
+	for (size_t i = 0; i < sizeof(start) / sizeof(start[0]); i++)
+		if (!strncmp(name, start[i], strlen(start[i])))
+			return true;
+	return false;
+}
+
+const char *brief_wait_point(const struct model *m, const struct model_thread *t)
+{
+	const struct model_frame *frame;
+	size_t n = model_stack(m, t, GRT_STACK_KERNEL, &frame);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = model_text(m, GRT_TEXT_KERNEL, frame[i].pc);
+
+		if (name && !is_scheduler(name))
+			return name;
+	}
+	return NULL;
+}
