@@ -281,6 +281,7 @@ static void an_end_without_a_beginning_takes_nobody_elses(void **state)
 		rec_retake(m, t, 0, 5, 0, GRT_BY_SYSMON, 0);
 		rec_handoff(m, t + 20, 0, 5, GRT_HANDOFF_RETAKE, GRT_HANDOFF_WOKE, 6);
 		rec_done(m, t + 70, 0, 5, 6);
+		rec_apply(m, t + 90, GRT_K_exitsyscall_slow, 105, 5, 0, GRT_EXIT_OLD_P, 0, 0);
 	}
 
 	model_tick(m, T0 + SEC_NS);

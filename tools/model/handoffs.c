@@ -255,6 +255,7 @@ static void handoff_done(struct model *m, const struct grt_rec *rec)
 
 void handoffs_apply(struct model *m, const struct grt_rec *rec)
 {
+	laws_note_event(m, rec);
 	switch (rec->kind) {
 	case GRT_K_SWITCH_OUT:
 		m->call = *rec;

@@ -119,8 +119,12 @@ void returns_enter(struct model *m, const struct grt_rec *rec)
 {
 	struct call_out *c = out_find(&m->returns, rec->arg[0]);
 
-	if (c && c->lost_ns)
+	if (c && c->lost_ns) {
+		m->returns.twice++;
 		m->returns.out--;
+	} else if (c && c->back_ns) {
+		m->returns.older++;
+	}
 	c = out_add(m, rec->arg[0], rec->arg[1]);
 	if (c)
 		c->enter_ns = rec->time_ns;

@@ -9,11 +9,33 @@
 #include "handoffs.h"
 #include "netpoll.h"
 
+/* Events that the runtime counts as well. */
+enum law_count { LAW_HANDOFFS, LAW_RETAKES, LAW_BLOCKS, LAW_COUNTS };
+
+/* The runtime's counters, read between two times, and the events seen up to each of them. */
+struct law_reading {
+	bool is_set, has_begin, has_end;
+	uint64_t begin_ns, end_ns;
+	uint64_t counter[LAW_COUNTS], at_begin[LAW_COUNTS], at_end[LAW_COUNTS];
+	uint64_t moving; /* threads that may have counted what they had not told yet */
+};
+
+struct law_events {
+	uint64_t seen[LAW_COUNTS];
+	uint32_t snapshots;
+	struct law_reading base, now;
+	bool was_shed; /* probes were taken off for a while: what happened then was not seen */
+};
+
 struct handoff_sums {
 	struct model_handoff_sum *row;
 	size_t n, cap;
 	struct model_handoff_sum interval;
+	struct law_events law;
 };
+
+/* laws.c: one settled event, in order of time, before it is applied. */
+void laws_note_event(struct model *m, const struct grt_rec *rec);
 
 /* handoff_sums.c. Each adds to the row of (nr, by) and to the interval. */
 void sums_add_taken(struct model *m, int32_t nr, enum model_by by, enum model_start start,

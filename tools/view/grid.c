@@ -92,7 +92,7 @@ static void put_group(const char *name, unsigned int width, FILE *out)
 {
 	unsigned int n = (unsigned int)strlen(name), dashes;
 
-	if (n + 4 > width) {
+	if (n + 3 > width) {
 		fprintf(out, "%*.*s", (int)width, (int)width, name);
 		return;
 	}

@@ -195,7 +195,7 @@ static const char *const exact_unarmed[] = { "counters", NULL };
 static const char *const unknown[] = { "interval", "rows", "out", "older", NULL };
 
 static const struct report_truth armed = {
-	.text = "exact: everything; a row every %s where one is asked for",
+	.text = "exact: everything",
 	.exact = exact,
 };
 

@@ -119,7 +119,6 @@ static const struct grid_column fd_columns[] = {
 	{ "p99", "parked", "parked p99", 5, 14, false },
 	{ "p50", "queued", "queued p50", 5, 12, false },
 	{ "p99", "queued", "queued p99", 5, 16, false },
-	{ "max", "queued", "queued max", 5, 11, false },
 	{ "sysmon", NULL, "by sysmon", 5, 15, false },
 	{ "NAME", NULL, NULL, 4, 17, true },
 };
@@ -133,9 +132,8 @@ static void fd_row(struct grid_row *r, const struct model *m, const struct model
 	latency_cell(r->cell[3], &s->parked, 0.99);
 	latency_cell(r->cell[4], &s->queued, 0.5);
 	latency_cell(r->cell[5], &s->queued, 0.99);
-	latency_cell(r->cell[6], &s->queued, LATENCY_MAX);
-	count_cell(r->cell[7], s->by[GRT_POLL_SYSMON]);
-	put_name(r->cell[8], m, s->fd);
+	count_cell(r->cell[6], s->by[GRT_POLL_SYSMON]);
+	put_name(r->cell[7], m, s->fd);
 }
 
 static void put_fds(struct view *v, const struct model *m)
