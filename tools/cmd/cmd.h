@@ -28,7 +28,7 @@ struct cmd {
 	int (*run)(int argc, char **argv); /* operands after options; returns an exit code */
 };
 
-extern const struct cmd cmd_threads, cmd_probes, cmd_doctor, cmd_schema;
+extern const struct cmd cmd_threads, cmd_probes, cmd_doctor, cmd_schema, cmd_handoff, cmd_netpoll;
 
 /*
  * Parse options of a verb in place; returns the index of the first operand, or -EXIT_USAGE after

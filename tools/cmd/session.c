@@ -20,7 +20,8 @@
 #define SEC_NS 1000000000ll
 #define SCREEN_COLUMNS 80 /* where there is no screen */
 
-struct session_opts session_opts = { .interval_ns = SEC_NS };
+struct session_opts session_opts;
+static bool is_silent; /* as the verb says, unless an interval was asked for */
 
 struct session {
 	const struct verb *verb;
@@ -139,7 +140,7 @@ static int tick(struct session *s)
 		begin(s);
 	if (!model_has_snapshot(s->model))
 		return 0;
-	if (!s->verb->is_silent)
+	if (!is_silent)
 		view_row(s->view, s->model);
 	s->rows++;
 	return 0;
@@ -348,6 +349,9 @@ static int run_operands(const struct verb *v, int argc, char **argv)
 	int code = EXIT_FINE, pid;
 
 	diag_json(session_opts.json);
+	is_silent = v->is_silent && session_opts.interval_ns == 0;
+	if (session_opts.interval_ns == 0)
+		session_opts.interval_ns = SEC_NS;
 	if (session_opts.once)
 		session_opts.rows = 1;
 	if (argc < 1)
