@@ -193,7 +193,8 @@ static void table_put(struct view *v, const struct table *t, const struct sums *
 	if (!any)
 		return;
 	grid_fit(&g);
-	fprintf(v->out, "\n%s\n", t->title);
+	fputc('\n', v->out);
+	fmt_wrapped(v->out, t->title, v->columns);
 	grid_tell_hidden(&g, v->out);
 	grid_put_heads(&g, v->out);
 	for (size_t i = 0; i < s->n; i++) {

@@ -45,7 +45,8 @@ static void grid_put(struct view *v, struct grid *g, const char *title, const st
 	for (size_t i = 0; i < n; i++)
 		grid_widen(g, &rows[i]);
 	grid_fit(g);
-	fprintf(v->out, "\n%s\n", title);
+	fputc('\n', v->out);
+	fmt_wrapped(v->out, title, v->columns);
 	grid_tell_hidden(g, v->out);
 	grid_put_heads(g, v->out);
 	for (size_t i = 0; i < n; i++)
@@ -161,7 +162,7 @@ static void put_fds(struct view *v, const struct model *m)
 
 static const struct grid_column waiting_columns[] = {
 	{ "FD", NULL, NULL, 4, 20, false },         { "TO", NULL, NULL, 5, 19, true },
-	{ "Gs", NULL, "goroutines", 4, 18, false }, { "since", NULL, NULL, 6, 16, false },
+	{ "Gs", NULL, "goroutines", 4, 18, false }, { "for", NULL, NULL, 6, 16, false },
 	{ "G", NULL, NULL, 4, 15, false },          { "NAME", NULL, NULL, 4, 17, true },
 };
 
