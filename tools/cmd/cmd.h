@@ -29,6 +29,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_threads, cmd_probes, cmd_doctor, cmd_schema, cmd_handoff, cmd_netpoll;
+extern const struct cmd cmd_blocked, cmd_growth;
 
 /*
  * Parse options of a verb in place; returns the index of the first operand, or -EXIT_USAGE after

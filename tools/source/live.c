@@ -186,6 +186,7 @@ static void live_close(struct source *base)
 	threads_iter_close(l->iter);
 	names_free(l->snapshot.names);
 	goroutines_free(l->snapshot.goroutines);
+	limits_free(l->snapshot.limits);
 	snapshot_close(&l->snapshot);
 	free(l);
 }
@@ -273,6 +274,10 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		if (rc == 0 && o->want_goroutines) {
 			l->snapshot.goroutines = goroutines_new(t);
 			rc = l->snapshot.goroutines ? 0 : -ENOMEM;
+		}
+		if (rc == 0 && o->want_limits) {
+			l->snapshot.limits = limits_new(t);
+			rc = l->snapshot.limits ? 0 : -ENOMEM;
 		}
 	}
 	if (rc < 0) {

@@ -11,6 +11,7 @@
 #define GOTRACE_SNAPSHOT_H
 
 #include "goroutines.h"
+#include "limits.h"
 #include "names.h"
 #include "source.h"
 #include "tables.h"
@@ -22,6 +23,7 @@ struct snapshot {
 	struct threads_iter *iter;     /* NULL: /proc */
 	struct names *names;           /* NULL: not wanted */
 	struct goroutines *goroutines; /* NULL: not wanted */
+	struct limits *limits;         /* NULL: not wanted */
 	struct sched_clock clock;
 	struct thread_list threads, again;
 	struct m_view *second;

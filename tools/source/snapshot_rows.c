@@ -242,6 +242,8 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 	}
 	if (s->goroutines)
 		goroutines_emit(s->goroutines, &s->tables, s->names, emit, arg);
+	if (s->limits)
+		limits_emit(s->limits, &s->tables, emit, arg);
 	put(&o, GRT_K_SNAP_END, s->threads.n, ms, torn, s->duration_ns, 0, 0);
 	free(m_of);
 }

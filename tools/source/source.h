@@ -21,6 +21,7 @@ struct source_opts {
 	bool want_goroutines; /* SNAP_G rows */
 	bool want_names;      /* TEXT: of what threads in calls are doing */
 	bool want_stacks;     /* SNAP_STACK of threads in calls, and TEXT of their frames */
+	bool want_limits;     /* SNAP_LIMITS: how many threads there may be */
 };
 
 struct source_status {

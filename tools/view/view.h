@@ -67,6 +67,7 @@ struct report {
 };
 
 extern const struct report report_threads, report_by_m, report_handoff, report_netpoll;
+extern const struct report report_blocked, report_growth;
 
 enum view_format { VIEW_TEXT, VIEW_JSON };
 

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* growth_view.h - what both formats of `gotrace growth` show: limits, and when they would be reached. */
+#ifndef GOTRACE_VIEW_GROWTH_VIEW_H
+#define GOTRACE_VIEW_GROWTH_VIEW_H
+
+#include "view.h"
+
+struct growth_opts {
+	FILE *pprof; /* where the profile goes at the end; NULL: nowhere */
+	bool *ret_pprof_failed;
+};
+
+enum growth_limit { LIMIT_RUNTIME, LIMIT_NPROC, LIMIT_CGROUP, GROWTH_LIMITS };
+
+struct growth_eta {
+	const char *name; /* "runtime's limit" */
+	uint64_t limit, used;
+	bool has_eta; /* threads grow */
+	uint64_t eta_ns;
+};
+
+/* False: there is no such limit, or it is not known. */
+bool growth_eta(struct growth_eta *ret, const struct model *m, enum growth_limit which);
+/* The limit that would be reached first; false: none would. */
+bool growth_nearest(struct growth_eta *ret, const struct model *m);
+/* Share of a cause, of all threads made while watched. */
+double growth_share(const struct model *m, const struct model_cause *c);
+
+void growth_json(struct view *v, struct json *j, const struct model *m);
+
+#endif
