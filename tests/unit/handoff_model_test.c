@@ -294,20 +294,81 @@ static void a_return_may_be_told_before_the_taking(void **state)
 	assert_int_equal(model_handoff_older(m), 0);
 }
 
-/* It lost its P before the first snapshot; the next call of the same goroutine is another one. */
-static void an_older_return_is_nobodys(void **state)
+/* Whatever lies between: the taker was off the CPU for long before it told. */
+static void a_taking_may_be_told_long_after(void **state)
 {
 	struct model *m = *state;
 
 	back(m, T0, 1, 5, GRT_EXIT_OLD_P, 0);
-	take(m, T0 + 5 * MS_NS, 1, 5, 30 * US, GRT_BY_SYSMON, SYS_read);
-	back(m, T0, 2, 6, GRT_EXIT_OLD_P, 0);
+	asleep(m, T0 + 90 * MS_NS, 5, T0 + 50 * MS_NS); /* of its next call already */
+	take(m, T0 + 90 * MS_NS, 1, 5, 10 * US, GRT_BY_SYSMON, SYS_read);
+	back(m, T0 + 91 * MS_NS, 1, 5, GRT_EXIT_IDLE_P, 0);
+	take(m, T0 + 92 * MS_NS, 1, 5, 10 * US, GRT_BY_SYSMON, SYS_read);
 	model_tick(m, T0 + SEC_NS);
-	model_tick(m, T0 + 3 * SEC_NS);
+
+	assert_int_equal(row_of(m, SYS_read, MODEL_BY_SYSMON)->returned, 2);
+	assert_int_equal(model_handoff_out(m), 0);
+	assert_int_equal(model_handoff_older(m), 0);
+}
+
+/* Its P was gone at the first snapshot: the return is nobody's, and the next call another one. */
+static void an_older_return_is_nobodys(void **state)
+{
+	const struct row blocked = {
+		.m = 5, .tid = 11, .p = -1, .g = 1, .state = GRT_MS_blocked, .kernel_state = 'S'
+	};
+	struct model *m = model_new();
+
+	(void)state;
+	rec_snapshot(m, T0, 2, 0, &blocked, 1, &no_counts);
+	model_tick(m, T0);
+	back(m, T0 + 1 * MS_NS, 1, 5, GRT_EXIT_OLD_P, 0);
+	take(m, T0 + 2 * MS_NS, 1, 5, 30 * US, GRT_BY_SYSMON, SYS_read);
+	model_tick(m, T0 + SEC_NS);
 
 	assert_int_equal(row_of(m, SYS_read, MODEL_BY_SYSMON)->returned, 0);
 	assert_int_equal(model_handoff_out(m), 1);
-	assert_int_equal(model_handoff_older(m), 2);
+	assert_int_equal(model_handoff_older(m), 1);
+	model_free(m);
+}
+
+/* Events from before the first snapshot are not counted, but say whose return will be nobody's. */
+static void what_was_lost_while_the_first_snapshot_was_taken_is_older(void **state)
+{
+	struct model *m = model_new();
+
+	(void)state;
+	take(m, T0 - 3, 1, 5, 1, GRT_BY_SYSMON, SYS_read);
+	block(m, T0 - 2, 2, 6, SYS_read);
+	take(m, T0 - 2, 3, 7, 1, GRT_BY_SYSMON, SYS_read);
+	back(m, T0 - 1, 3, 7, GRT_EXIT_OLD_P, 0);
+	rec_snapshot(m, T0, 2, 0, NULL, 0, &no_counts);
+	model_tick(m, T0);
+	back(m, T0 + 1 * MS_NS, 1, 5, GRT_EXIT_OLD_P, 0);
+	back(m, T0 + 1 * MS_NS, 2, 6, GRT_EXIT_OLD_P, 0);
+	take(m, T0 + 2 * MS_NS, 3, 7, 1, GRT_BY_SYSMON, SYS_read);
+	back(m, T0 + 3 * MS_NS, 3, 7, GRT_EXIT_OLD_P, 0);
+	/* Was back before the first snapshot, and queued. */
+	back(m, T0 + 4 * MS_NS, 4, 8, GRT_EXIT_QUEUED, 5 * MS_NS);
+	model_tick(m, T0 + SEC_NS);
+
+	assert_int_equal(model_handoff_interval(m)->taken, 1);
+	assert_int_equal(model_handoff_interval(m)->returned, 1);
+	assert_int_equal(model_handoff_older(m), 3);
+	assert_int_equal(model_handoff_out(m), 0);
+	model_free(m);
+}
+
+/* Nobody ever told of the taking. */
+static void a_return_that_waits_in_vain_is_given_up(void **state)
+{
+	struct model *m = *state;
+
+	back(m, T0, 2, 6, GRT_EXIT_OLD_P, 0);
+	model_tick(m, T0 + SEC_NS / 2);
+	assert_int_equal(model_handoff_older(m), 0);
+	model_tick(m, T0 + 3 * SEC_NS);
+	assert_int_equal(model_handoff_older(m), 1);
 }
 
 /* 10,000 blocked at once, back in another order: the table of calls grows and shrinks. */
@@ -508,7 +569,10 @@ int main(void)
 		TEST(a_call_back_within_20_us_made_it_needless),
 		TEST(a_queued_goroutine_is_told_after_its_m_lost_the_next_p),
 		TEST(a_return_may_be_told_before_the_taking),
+		TEST(a_taking_may_be_told_long_after),
 		TEST(an_older_return_is_nobodys),
+		TEST(what_was_lost_while_the_first_snapshot_was_taken_is_older),
+		TEST(a_return_that_waits_in_vain_is_given_up),
 		TEST(ten_thousand_at_once_all_come_back),
 		TEST(more_calls_than_rows_share_one),
 		TEST(numbers_out_of_range_are_survived),

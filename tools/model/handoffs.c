@@ -170,7 +170,7 @@ static void retake(struct model *m, const struct grt_rec *rec)
 	if (by != MODEL_BY_EXIT_STEAL && by != MODEL_BY_PROCS)
 		retake_open(m, rec, start, start_ns);
 	sums_add_taken(m, nr, by, start, since(rec->time_ns, start_ns));
-	returns_lost(m, rec->arg[2], rec->arg[1], rec->time_ns, start_ns, nr, by);
+	returns_lost(m, rec->arg[2], rec->arg[1], rec->time_ns, nr, by);
 }
 
 /* g, m, p, nr: given up at the door of the call, which is its start. */
@@ -184,7 +184,7 @@ static void block(struct model *m, const struct grt_rec *rec)
 	o->h.start = MODEL_START_CALL;
 	o->h.start_ns = rec->time_ns;
 	sums_add_taken(m, o->h.nr, MODEL_BY_SELF, MODEL_START_CALL, 0);
-	returns_lost(m, o->h.g, rec->arg[1], rec->time_ns, rec->time_ns, o->h.nr, MODEL_BY_SELF);
+	returns_lost(m, o->h.g, rec->arg[1], rec->time_ns, o->h.nr, MODEL_BY_SELF);
 }
 
 static struct handoff_open *open_find(struct model *m, uint64_t p, uint64_t from_m,

@@ -107,6 +107,8 @@ void laws_note_snapshot(struct model *m)
 		.blocked = s->snap.count[GRT_MS_blocked],
 	};
 	note_reading(&m->handoff_sums.law, s, m->settled_ns);
+	if (!m->has_before)
+		returns_seed(m);
 }
 
 static bool blocked_law_broken(const struct model *m, char *why, size_t bytes)

@@ -102,8 +102,10 @@ static int pending_compare(const void *a, const void *b)
 
 static void event_apply(struct model *m, const struct grt_rec *rec)
 {
-	if (rec->time_ns < m->first_ns)
+	if (rec->time_ns < m->first_ns) {
+		returns_note_older(m, rec);
 		return;
+	}
 	m->rates.has_events = true;
 	switch (rec->kind) {
 	case GRT_K_retake:

@@ -15,8 +15,9 @@
  *	sysmon  takes ..................... retake
  *	M5                 exitsyscall_slow
  *
- * Such a return waits for its retake. One that never gets it lost its P before the first snapshot. A
- * retake of a later call of the same G does not take it for its own: that call began after it.
+ * Such a return waits for its retake, and the next one of that G is it: what a G lost before the first
+ * snapshot is known from that snapshot, and from events that came while it was taken. When a call began
+ * is no help here: the taker's clock, and what it says of the call, may be of another moment.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,8 @@
 #include "state.h"
 
 #define SLOTS_FIRST 1024u
-#define SLOTS_MAX (1u << 18)       /* goroutines in calls at once, twice over */
-#define EARLY_NS 1000000000ull     /* a taker may be off the CPU before it tells; not so long */
-#define EARLY_BLIND_NS 10000000ull /* the same where nothing tells when the call began */
+#define SLOTS_MAX (1u << 18)   /* goroutines in calls at once, twice over */
+#define EARLY_NS 1000000000ull /* a taker may be off the CPU before it tells; not so long */
 
 static uint32_t place_of(const struct returns *r, uint64_t g)
 {
@@ -122,7 +122,7 @@ void returns_enter(struct model *m, const struct grt_rec *rec)
 	if (c && c->lost_ns) {
 		m->returns.twice++;
 		m->returns.out--;
-	} else if (c && c->back_ns) {
+	} else if (c && (c->back_ns || c->is_older)) {
 		m->returns.older++;
 	}
 	c = out_add(m, rec->arg[0], rec->arg[1]);
@@ -137,25 +137,50 @@ uint64_t returns_entered(const struct model *m, uint64_t g)
 	return c && !c->lost_ns ? c->enter_ns : 0;
 }
 
-static bool is_early_return(const struct call_out *c, uint64_t from_m, uint64_t lost_ns,
-			    uint64_t start_ns)
+static void seed(struct model *m, uint64_t g, uint64_t of_m)
 {
-	if (!c->back_ns || c->m != from_m)
-		return false;
-	return start_ns ? start_ns <= c->back_ns : c->back_ns + EARLY_BLIND_NS >= lost_ns;
+	struct call_out *c = out_add(m, g, of_m);
+
+	if (c)
+		c->is_older = true;
 }
 
-void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns, uint64_t start_ns,
-		  int32_t nr, enum model_by by)
+void returns_seed(struct model *m)
+{
+	for (size_t i = 0; i < m->now.nthreads; i++) {
+		const struct model_thread *t = &m->now.threads[i];
+
+		if (t->state == GRT_MS_blocked && t->m >= 0)
+			seed(m, t->g, (uint64_t)t->m);
+	}
+}
+
+void returns_note_older(struct model *m, const struct grt_rec *rec)
+{
+	struct call_out *c;
+
+	if (rec->kind == GRT_K_retake) {
+		seed(m, rec->arg[2], rec->arg[1]);
+	} else if (rec->kind == GRT_K_entersyscallblock) {
+		seed(m, rec->arg[0], rec->arg[1]);
+	} else if (rec->kind == GRT_K_exitsyscall_slow) {
+		c = out_find(&m->returns, rec->arg[0]);
+		if (c)
+			out_remove(&m->returns, c);
+	}
+}
+
+void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns, int32_t nr,
+		  enum model_by by)
 {
 	struct returns *r = &m->returns;
 	struct call_out *c = out_find(r, g);
-	bool is_early = c && is_early_return(c, from_m, lost_ns, start_ns);
+	bool is_early = c && c->back_ns && c->m == from_m;
 
 	if (c && c->lost_ns) {
 		r->twice++;
 		r->out--;
-	} else if (c && c->back_ns && !is_early) {
+	} else if (c && (c->is_older || c->back_ns) && !is_early) {
 		r->older++;
 	}
 	if (!is_early)
@@ -173,27 +198,45 @@ void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns
 	}
 }
 
+/* Of a call whose taking is not known: it was before the first snapshot, or is still to be told. */
+static void back_unknown(struct model *m, const struct grt_rec *rec, uint64_t back_ns)
+{
+	struct returns *r = &m->returns;
+	struct call_out *c = out_find(r, rec->arg[0]);
+	bool is_older = back_ns <= m->first_ns || (c && c->is_older);
+
+	if (c && c->lost_ns)
+		r->out--;
+	if (c && c->back_ns)
+		r->older++;
+	if (is_older) {
+		r->older++;
+		if (c)
+			out_remove(r, c);
+		return;
+	}
+	c = out_add(m, rec->arg[0], rec->arg[1]);
+	if (!c)
+		return;
+	c->back_ns = back_ns;
+	c->how = (uint8_t)rec->arg[3];
+	c->queued_ns = rec->time_ns - back_ns;
+}
+
+/* g, m, old_p, how, queued_ns */
 void returns_back(struct model *m, const struct grt_rec *rec)
 {
 	struct returns *r = &m->returns;
 	struct call_out *c = out_find(r, rec->arg[0]);
 	uint64_t queued_ns = rec->arg[4] < rec->time_ns ? rec->arg[4] : 0;
-	bool is_known = c && c->lost_ns && c->m == rec->arg[1];
 
-	if (c && c->back_ns)
-		r->older++;
-	if (!is_known) {
-		if (c && c->lost_ns)
-			r->out--;
-		c = out_add(m, rec->arg[0], rec->arg[1]);
-	}
-	if (!c)
+	if (!c || !c->lost_ns || c->m != rec->arg[1]) {
+		back_unknown(m, rec, rec->time_ns - queued_ns);
 		return;
+	}
 	c->back_ns = rec->time_ns - queued_ns;
 	c->how = (uint8_t)rec->arg[3];
 	c->queued_ns = queued_ns;
-	if (!is_known)
-		return;
 	r->out--;
 	tell(m, c);
 	out_remove(r, c);
@@ -204,7 +247,7 @@ void returns_leave(struct model *m, const struct grt_rec *rec)
 {
 	struct call_out *c = out_find(&m->returns, rec->arg[0]);
 
-	if (c && !c->lost_ns && !c->back_ns)
+	if (c && !c->lost_ns && !c->back_ns && !c->is_older)
 		out_remove(&m->returns, c);
 }
 

@@ -59,26 +59,30 @@ struct call_out {
 	uint64_t queued_ns;
 	int32_t nr;
 	uint8_t by, how;
+	bool is_older; /* its P was lost before the first snapshot */
 };
 
 struct returns {
 	struct call_out *slot;
 	uint32_t cap, n;
 	uint64_t out;   /* lost_ns set and not back */
-	uint64_t older; /* back from a call whose taking was never seen */
+	uint64_t older; /* back from a call whose taking was not seen */
 	uint64_t twice; /* lost a P again without having come back */
 };
 
 /* returns.c: events of one goroutine's call, in order of time. */
+/* The first snapshot: who is in a call without a P already. */
+void returns_seed(struct model *m);
+/* An event from before it. */
+void returns_note_older(struct model *m, const struct grt_rec *rec);
 void returns_enter(struct model *m, const struct grt_rec *entersyscall);
 /* When the call began by a hot probe; 0: not known. */
 uint64_t returns_entered(const struct model *m, uint64_t g);
-/* start_ns: of the call as far as known; 0: not known. */
-void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns, uint64_t start_ns,
-		  int32_t nr, enum model_by by);
+void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns, int32_t nr,
+		  enum model_by by);
 void returns_back(struct model *m, const struct grt_rec *exitsyscall_slow);
 void returns_leave(struct model *m, const struct grt_rec *exitsyscall);
-/* Nothing older can come: early returns that still wait for their taking are given up. */
+/* Nothing older can come: returns that still wait for their taking are given up. */
 void returns_settle(struct model *m, uint64_t until_ns);
 void returns_fini(struct returns *r);
 
