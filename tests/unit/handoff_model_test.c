@@ -311,6 +311,40 @@ static void a_taking_may_be_told_long_after(void **state)
 	assert_int_equal(model_handoff_older(m), 0);
 }
 
+/* By then its goroutine has given up a P, on another M, which is never told late. */
+static void a_late_taking_does_not_take_the_next_call_for_its_own(void **state)
+{
+	struct model *m = *state;
+
+	back(m, T0, 1, 5, GRT_EXIT_QUEUED, 0);
+	block(m, T0 + 10 * US, 1, 7, SYS_fsync);
+	take(m, T0 + 20 * US, 1, 5, 10 * US, GRT_BY_EXIT_STEAL, SYS_read);
+	back(m, T0 + 900 * US, 1, 7, GRT_EXIT_IDLE_P, 0);
+	model_tick(m, T0 + SEC_NS);
+
+	assert_int_equal(row_of(m, SYS_read, MODEL_BY_EXIT_STEAL)->back[GRT_EXIT_QUEUED], 1);
+	assert_int_equal(row_of(m, SYS_fsync, MODEL_BY_SELF)->back[GRT_EXIT_IDLE_P], 1);
+	assert_int_equal(row_of(m, SYS_fsync, MODEL_BY_SELF)->needless, 0);
+	assert_int_equal(model_handoff_out(m), 0);
+	assert_int_equal(model_handoff_older(m), 0);
+}
+
+static void two_takings_may_be_late_at_once(void **state)
+{
+	struct model *m = *state;
+
+	back(m, T0, 1, 5, GRT_EXIT_OLD_P, 0);
+	back(m, T0 + 30 * US, 1, 5, GRT_EXIT_OLD_P, 0);
+	take(m, T0 + 50 * US, 1, 5, 10 * US, GRT_BY_EXIT_STEAL, SYS_read);
+	take(m, T0 + 60 * US, 1, 5, 10 * US, GRT_BY_SYSMON, SYS_read);
+	model_tick(m, T0 + SEC_NS);
+
+	assert_int_equal(row_of(m, SYS_read, MODEL_BY_EXIT_STEAL)->returned, 1);
+	assert_int_equal(row_of(m, SYS_read, MODEL_BY_SYSMON)->returned, 1);
+	assert_int_equal(model_handoff_out(m), 0);
+	assert_int_equal(model_handoff_older(m), 0);
+}
+
 /* Its P was gone at the first snapshot: the return is nobody's, and the next call another one. */
 static void an_older_return_is_nobodys(void **state)
 {
@@ -570,6 +604,8 @@ int main(void)
 		TEST(a_queued_goroutine_is_told_after_its_m_lost_the_next_p),
 		TEST(a_return_may_be_told_before_the_taking),
 		TEST(a_taking_may_be_told_long_after),
+		TEST(a_late_taking_does_not_take_the_next_call_for_its_own),
+		TEST(two_takings_may_be_late_at_once),
 		TEST(an_older_return_is_nobodys),
 		TEST(what_was_lost_while_the_first_snapshot_was_taken_is_older),
 		TEST(a_return_that_waits_in_vain_is_given_up),

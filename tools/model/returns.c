@@ -15,9 +15,11 @@
  *	sysmon  takes ..................... retake
  *	M5                 exitsyscall_slow
  *
- * Such a return waits for its retake, and the next one of that G is it: what a G lost before the first
- * snapshot is known from that snapshot, and from events that came while it was taken. When a call began
- * is no help here: the taker's clock, and what it says of the call, may be of another moment.
+ * Such a return waits for its retake, while its G may be in the next call already; the next retake of
+ * that G and M is it. A P that is given up is told of by the M itself and never late. What a G lost
+ * before the first snapshot is known from that snapshot, and from events that came while it was taken.
+ * When a call began is no help here: the taker's clock, and what it says of the call, may be of another
+ * moment.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -70,23 +72,21 @@ static bool grow(struct returns *r)
 	return true;
 }
 
-/* Empty but for g and m. NULL: no room; then it is told as a loss. */
-static struct call_out *out_add(struct model *m, uint64_t g, uint64_t of_m)
+/* The goroutine's entry, perhaps a new one. NULL: no goroutine, or no room; that is told as a loss. */
+static struct call_out *out_get(struct model *m, uint64_t g)
 {
 	struct returns *r = &m->returns;
 	struct call_out *c = out_find(r, g);
 
-	if (g == 0)
-		return NULL;
-	if (!c && 2 * (r->n + 1) > r->cap && !grow(r)) {
+	if (c || g == 0)
+		return c;
+	if (2 * (r->n + 1) > r->cap && !grow(r)) {
 		m->lost[GRT_LOSS_MAP]++;
 		return NULL;
 	}
-	if (!c) {
-		c = slot_of(r, g);
-		r->n++;
-	}
-	*c = (struct call_out){ .g = g, .m = of_m };
+	c = slot_of(r, g);
+	*c = (struct call_out){ .g = g };
+	r->n++;
 	return c;
 }
 
@@ -107,27 +107,40 @@ static void out_remove(struct returns *r, struct call_out *c)
 	r->n--;
 }
 
-static void tell(struct model *m, const struct call_out *c)
+static void remove_if_done(struct returns *r, struct call_out *c)
 {
-	bool is_needless = c->back_ns <= c->lost_ns + HANDOFF_NEEDLESS_NS;
+	bool is_done = !c->enter_ns && !c->lost_ns && !c->is_older;
 
-	sums_add_return(m, c->nr, (enum model_by)c->by, (enum grt_exit_how)c->how, c->queued_ns,
-			is_needless);
+	for (int i = 0; i < EARLY_RETURNS; i++)
+		is_done &= !c->early[i].back_ns;
+	if (is_done)
+		out_remove(r, c);
+}
+
+static void tell(struct model *m, int32_t nr, enum model_by by, uint64_t lost_ns,
+		 const struct early_return *e)
+{
+	sums_add_return(m, nr, by, (enum grt_exit_how)e->how, e->queued_ns,
+			e->back_ns <= lost_ns + HANDOFF_NEEDLESS_NS);
+}
+
+/* It is in a call again: of the one before no return was told. */
+static void leave_behind(struct returns *r, struct call_out *c)
+{
+	r->twice += c->lost_ns != 0;
+	r->out -= c->lost_ns != 0;
+	c->lost_ns = 0;
+	c->is_older = false;
 }
 
 void returns_enter(struct model *m, const struct grt_rec *rec)
 {
-	struct call_out *c = out_find(&m->returns, rec->arg[0]);
+	struct call_out *c = out_get(m, rec->arg[0]);
 
-	if (c && c->lost_ns) {
-		m->returns.twice++;
-		m->returns.out--;
-	} else if (c && (c->back_ns || c->is_older)) {
-		m->returns.older++;
-	}
-	c = out_add(m, rec->arg[0], rec->arg[1]);
-	if (c)
-		c->enter_ns = rec->time_ns;
+	if (!c)
+		return;
+	leave_behind(&m->returns, c);
+	c->enter_ns = rec->time_ns;
 }
 
 uint64_t returns_entered(const struct model *m, uint64_t g)
@@ -137,9 +150,19 @@ uint64_t returns_entered(const struct model *m, uint64_t g)
 	return c && !c->lost_ns ? c->enter_ns : 0;
 }
 
-static void seed(struct model *m, uint64_t g, uint64_t of_m)
+void returns_leave(struct model *m, const struct grt_rec *rec)
 {
-	struct call_out *c = out_add(m, g, of_m);
+	struct call_out *c = out_find(&m->returns, rec->arg[0]);
+
+	if (!c)
+		return;
+	c->enter_ns = 0;
+	remove_if_done(&m->returns, c);
+}
+
+static void seed(struct model *m, uint64_t g)
+{
+	struct call_out *c = out_get(m, g);
 
 	if (c)
 		c->is_older = true;
@@ -147,12 +170,9 @@ static void seed(struct model *m, uint64_t g, uint64_t of_m)
 
 void returns_seed(struct model *m)
 {
-	for (size_t i = 0; i < m->now.nthreads; i++) {
-		const struct model_thread *t = &m->now.threads[i];
-
-		if (t->state == GRT_MS_blocked && t->m >= 0)
-			seed(m, t->g, (uint64_t)t->m);
-	}
+	for (size_t i = 0; i < m->now.nthreads; i++)
+		if (m->now.threads[i].state == GRT_MS_blocked)
+			seed(m, m->now.threads[i].g);
 }
 
 void returns_note_older(struct model *m, const struct grt_rec *rec)
@@ -160,9 +180,9 @@ void returns_note_older(struct model *m, const struct grt_rec *rec)
 	struct call_out *c;
 
 	if (rec->kind == GRT_K_retake) {
-		seed(m, rec->arg[2], rec->arg[1]);
+		seed(m, rec->arg[2]);
 	} else if (rec->kind == GRT_K_entersyscallblock) {
-		seed(m, rec->arg[0], rec->arg[1]);
+		seed(m, rec->arg[0]);
 	} else if (rec->kind == GRT_K_exitsyscall_slow) {
 		c = out_find(&m->returns, rec->arg[0]);
 		if (c)
@@ -170,85 +190,90 @@ void returns_note_older(struct model *m, const struct grt_rec *rec)
 	}
 }
 
+static struct early_return *early_find(struct call_out *c, uint64_t from_m)
+{
+	for (int i = 0; i < EARLY_RETURNS; i++)
+		if (c->early[i].back_ns && c->early[i].m == from_m)
+			return &c->early[i];
+	return NULL;
+}
+
 void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns, int32_t nr,
 		  enum model_by by)
 {
-	struct returns *r = &m->returns;
-	struct call_out *c = out_find(r, g);
-	bool is_early = c && c->back_ns && c->m == from_m;
+	struct call_out *c = out_get(m, g);
+	struct early_return *e = c && by != MODEL_BY_SELF ? early_find(c, from_m) : NULL;
 
-	if (c && c->lost_ns) {
-		r->twice++;
-		r->out--;
-	} else if (c && (c->is_older || c->back_ns) && !is_early) {
-		r->older++;
-	}
-	if (!is_early)
-		c = out_add(m, g, from_m);
-	if (!c)
-		return;
-	c->lost_ns = lost_ns;
-	c->nr = nr;
-	c->by = (uint8_t)by;
-	if (is_early) {
-		tell(m, c);
-		out_remove(r, c);
-	} else {
-		r->out++;
+	if (e) {
+		tell(m, nr, by, lost_ns, e);
+		e->back_ns = 0;
+		remove_if_done(&m->returns, c);
+	} else if (c) {
+		leave_behind(&m->returns, c);
+		c->enter_ns = 0;
+		c->lost_ns = lost_ns;
+		c->m = from_m;
+		c->nr = nr;
+		c->by = (uint8_t)by;
+		m->returns.out++;
 	}
 }
 
 /* Of a call whose taking is not known: it was before the first snapshot, or is still to be told. */
-static void back_unknown(struct model *m, const struct grt_rec *rec, uint64_t back_ns)
+static void back_unknown(struct model *m, uint64_t g, const struct early_return *e)
 {
 	struct returns *r = &m->returns;
-	struct call_out *c = out_find(r, rec->arg[0]);
-	bool is_older = back_ns <= m->first_ns || (c && c->is_older);
+	struct call_out *c = out_get(m, g);
 
-	if (c && c->lost_ns)
-		r->out--;
-	if (c && c->back_ns)
-		r->older++;
-	if (is_older) {
-		r->older++;
-		if (c)
-			out_remove(r, c);
-		return;
-	}
-	c = out_add(m, rec->arg[0], rec->arg[1]);
 	if (!c)
 		return;
-	c->back_ns = back_ns;
-	c->how = (uint8_t)rec->arg[3];
-	c->queued_ns = rec->time_ns - back_ns;
+	if (e->back_ns <= m->first_ns || c->is_older) {
+		r->older++;
+		c->is_older = false;
+	} else {
+		r->older += c->early[EARLY_RETURNS - 1].back_ns != 0;
+		memmove(&c->early[1], &c->early[0], sizeof(c->early) - sizeof(c->early[0]));
+		c->early[0] = *e;
+	}
+	remove_if_done(r, c);
 }
 
 /* g, m, old_p, how, queued_ns */
 void returns_back(struct model *m, const struct grt_rec *rec)
 {
-	struct returns *r = &m->returns;
-	struct call_out *c = out_find(r, rec->arg[0]);
 	uint64_t queued_ns = rec->arg[4] < rec->time_ns ? rec->arg[4] : 0;
+	struct call_out *c = out_find(&m->returns, rec->arg[0]);
+	struct early_return e = {
+		.m = rec->arg[1],
+		.back_ns = rec->time_ns - queued_ns,
+		.queued_ns = queued_ns,
+		.how = (uint8_t)rec->arg[3],
+	};
 
-	if (!c || !c->lost_ns || c->m != rec->arg[1]) {
-		back_unknown(m, rec, rec->time_ns - queued_ns);
+	if (!c || !c->lost_ns || c->m != e.m) {
+		back_unknown(m, rec->arg[0], &e);
 		return;
 	}
-	c->back_ns = rec->time_ns - queued_ns;
-	c->how = (uint8_t)rec->arg[3];
-	c->queued_ns = queued_ns;
-	r->out--;
-	tell(m, c);
-	out_remove(r, c);
+	tell(m, c->nr, (enum model_by)c->by, c->lost_ns, &e);
+	m->returns.out--;
+	c->lost_ns = 0;
+	remove_if_done(&m->returns, c);
 }
 
-/* Only what a hot probe put there: with its P the goroutine left nothing to be told. */
-void returns_leave(struct model *m, const struct grt_rec *rec)
+/* How many of its returns waited in vain. */
+static uint64_t give_up(struct call_out *c, uint64_t until_ns)
 {
-	struct call_out *c = out_find(&m->returns, rec->arg[0]);
+	uint64_t n = 0;
 
-	if (c && !c->lost_ns && !c->back_ns && !c->is_older)
-		out_remove(&m->returns, c);
+	for (int i = 0; i < EARLY_RETURNS; i++) {
+		struct early_return *e = &c->early[i];
+
+		if (!e->back_ns || e->back_ns + e->queued_ns + EARLY_NS > until_ns)
+			continue;
+		e->back_ns = 0;
+		n++;
+	}
+	return n;
 }
 
 void returns_settle(struct model *m, uint64_t until_ns)
@@ -257,13 +282,13 @@ void returns_settle(struct model *m, uint64_t until_ns)
 
 	for (uint32_t i = 0; i < r->cap;) {
 		struct call_out *c = &r->slot[i];
+		uint64_t n = c->g ? give_up(c, until_ns) : 0;
 
-		if (!c->g || !c->back_ns || c->back_ns + c->queued_ns + EARLY_NS > until_ns) {
+		r->older += n;
+		if (n)
+			remove_if_done(r, c); /* another may have moved up: look again */
+		else
 			i++;
-			continue;
-		}
-		r->older++;
-		out_remove(r, c); /* another may have moved up to this place: look again */
 	}
 }
 

@@ -49,17 +49,23 @@ void sums_add_return(struct model *m, int32_t nr, enum model_by by, enum grt_exi
 void sums_begin_interval(struct handoff_sums *s);
 void sums_fini(struct handoff_sums *s);
 
-/* A goroutine in a call, or one whose return was told before its taking. */
+/* A return that was told before the taking. */
+struct early_return {
+	uint64_t m, back_ns, queued_ns; /* back_ns 0: none */
+	uint8_t how;
+};
+#define EARLY_RETURNS 2 /* more takers than that are not off the CPU at once */
+
+/* A goroutine in a call, or one of whose calls not all has been told. */
 struct call_out {
-	uint64_t g; /* 0: free place */
-	uint64_t m;
+	uint64_t g;        /* 0: free place */
 	uint64_t enter_ns; /* of the call: hot probes only; 0: not known */
-	uint64_t lost_ns;  /* its P; 0: not seen */
-	uint64_t back_ns;  /* returned so early; 0: still out */
-	uint64_t queued_ns;
+	uint64_t lost_ns;  /* its P; 0: not, or not seen */
+	uint64_t m;        /* that lost it */
 	int32_t nr;
-	uint8_t by, how;
-	bool is_older; /* its P was lost before the first snapshot */
+	uint8_t by;
+	bool is_older; /* it was lost before the first snapshot */
+	struct early_return early[EARLY_RETURNS];
 };
 
 struct returns {
@@ -78,6 +84,7 @@ void returns_note_older(struct model *m, const struct grt_rec *rec);
 void returns_enter(struct model *m, const struct grt_rec *entersyscall);
 /* When the call began by a hot probe; 0: not known. */
 uint64_t returns_entered(const struct model *m, uint64_t g);
+/* retake, or entersyscallblock */
 void returns_lost(struct model *m, uint64_t g, uint64_t from_m, uint64_t lost_ns, int32_t nr,
 		  enum model_by by);
 void returns_back(struct model *m, const struct grt_rec *exitsyscall_slow);
