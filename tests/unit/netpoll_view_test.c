@@ -120,6 +120,38 @@ static void a_counter_that_differs_is_told(void **state)
 	free(s.text);
 }
 
+static void shed_now(struct model *m, uint64_t t, uint32_t groups)
+{
+	rec_apply(m, t, GRT_K_SNAP_BEGIN, 1, 1, 0, t, 0, 0);
+	rec_apply(m, t, GRT_K_SNAP_SCHED, 2, 0, 30, 0, 0, 0);
+	rec_apply(m, t, GRT_K_SNAP_COST, 1, 1, 1, 1, 1, groups);
+	rec_apply(m, t, GRT_K_SNAP_END, 0, 0, 0, 0, 0, 0);
+	model_tick(m, t);
+}
+
+/* What happened while probes were off is not known: no number is made of a part of it. */
+static void an_interval_without_probes_has_no_numbers(void **state)
+{
+	struct screen s;
+	struct view *v;
+
+	(void)state;
+	screen_open(&s);
+	v = text_new(&s, &report_netpoll, 80, 0);
+	snapshot(s.model, SCENE_T0, 26);
+	view_begin(v, s.model, &scene_head);
+	for (uint64_t i = 1; i <= 4; i++) {
+		shed_now(s.model, SCENE_T0 + i * SEC_NS, i == 2 ? GRT_WARM : 0);
+		view_row(v, s.model);
+	}
+	view_free(v);
+	fclose(s.out);
+	model_free(s.model);
+	assert_non_null(strstr(s.text, "    0     0     0     0      0         0      0     -"));
+	assert_non_null(strstr(s.text, "    0     0     0     ?      ?         ?      ?     ?"));
+	free(s.text);
+}
+
 static void show_json(const struct view_head *h, const char *golden)
 {
 	struct screen s;
@@ -150,6 +182,7 @@ int main(void)
 		cmocka_unit_test(on_40_columns_they_say_what_has_no_room),
 		cmocka_unit_test(without_probes_who_waits_is_still_known),
 		cmocka_unit_test(a_counter_that_differs_is_told),
+		cmocka_unit_test(an_interval_without_probes_has_no_numbers),
 		cmocka_unit_test(json_has_the_same_content),
 		cmocka_unit_test(json_without_probes_has_nulls),
 	};

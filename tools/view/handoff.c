@@ -167,7 +167,7 @@ static void line_read(struct grid_row *r, const struct model *m)
 	latency_cell(r->cell[L_QUEUED99], &s->queued, 0.99);
 }
 
-/* Without probes the runtime's own counter is all there is. */
+/* Without probes, or when they were off for a while, the runtime's own counter is all there is. */
 static void line_read_unarmed(struct grid_row *r, const struct model *m)
 {
 	const struct model_snap *now = model_snap(m), *before = model_snap_before(m);
@@ -179,15 +179,16 @@ static void line_read_unarmed(struct grid_row *r, const struct model *m)
 
 static void text(struct view *v, const struct model *m)
 {
-	struct grid_lines *l = v->state;
+	struct interval_state *s = v->state;
+	bool is_known = v->head.armed && interval_is_whole(s, m, GRT_COLD);
 	struct grid_row row;
 
-	grid_lines_begin(l, line_columns, L_COUNT, v->columns);
-	if (v->head.armed)
+	grid_lines_begin(&s->lines, line_columns, L_COUNT, v->columns);
+	if (is_known)
 		line_read(&row, m);
 	else
 		line_read_unarmed(&row, m);
-	grid_lines_put(l, &row, v->lines, v->out);
+	grid_lines_put(&s->lines, &row, v->lines, v->out);
 }
 
 static const char *const exact[] = { "interval", "rows", "out", NULL };
@@ -209,7 +210,7 @@ const struct report report_handoff = {
 	.name = "handoff",
 	.armed = &armed,
 	.unarmed = &unarmed,
-	.state_bytes = sizeof(struct grid_lines),
+	.state_bytes = sizeof(struct interval_state),
 	.text = text,
 	.text_totals = handoff_text_totals,
 	.json_type = "tick",

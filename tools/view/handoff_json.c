@@ -56,7 +56,10 @@ static void put_counters(struct json *j, const struct model *m)
 
 void handoff_json(struct view *v, struct json *j, const struct model *m)
 {
+	bool is_whole = interval_is_whole(v->state, m, GRT_COLD);
+
 	json_uint(j, "time_ns", model_snap(m)->time_ns);
+	json_bool(j, "is_whole", v->head.armed && is_whole);
 	if (v->head.armed) {
 		json_open(j, "interval", '{');
 		put_sum(j, model_handoff_interval(m));

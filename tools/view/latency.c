@@ -42,3 +42,12 @@ void json_latency(struct json *j, const char *key, const struct hist *h)
 	json_uint(j, "sum_ns", h->sum);
 	json_close(j);
 }
+
+/* What the governor of probes decides with one snapshot is so until the next. */
+bool interval_is_whole(struct interval_state *s, const struct model *m, uint32_t groups)
+{
+	bool was_shed = s->was_shed;
+
+	s->was_shed = (model_cost(m)->shed & groups) != 0;
+	return !was_shed;
+}

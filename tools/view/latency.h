@@ -4,7 +4,7 @@
 #define GOTRACE_LATENCY_H
 
 #include "../json.h"
-#include "../model/hist.h"
+#include "../model/model.h"
 #include "grid.h"
 
 #define LATENCY_MAX 2.0 /* as a quantile: the greatest value itself */
@@ -17,5 +17,13 @@ void count_cell(char *cell, uint64_t n);
 void rate_cell(char *cell, uint64_t n, uint64_t ns);
 /* {"n":..,"p50_ns":..,"p90_ns":..,"p99_ns":..,"max_ns":..,"sum_ns":..}; null where n is 0. */
 void json_latency(struct json *j, const char *key, const struct hist *h);
+
+/* State of a report that shows intervals, and what it knows of probes taken off meanwhile. */
+struct interval_state {
+	struct grid_lines lines;
+	bool was_shed;
+};
+/* Once a tick: were probes of these groups (enum grt_temperature) armed in the interval that ends? */
+bool interval_is_whole(struct interval_state *s, const struct model *m, uint32_t groups);
 
 #endif

@@ -71,7 +71,7 @@ const char *netpoll_mode_word(uint8_t mode)
 	return "?";
 }
 
-static void line_read(struct grid_row *r, const struct model *m, bool is_armed)
+static void line_read(struct grid_row *r, const struct model *m, bool is_known)
 {
 	const struct model_netpoll_sum *s = model_netpoll_interval(m);
 	const struct model_snap *now = model_snap(m), *before = model_snap_before(m);
@@ -82,7 +82,7 @@ static void line_read(struct grid_row *r, const struct model *m, bool is_armed)
 	fmt_count(r->cell[L_GS], model_netpoll_waiting_gs(m));
 	fmt_count(r->cell[L_FDS], model_netpoll_waiting_fds(m));
 	fmt_count(r->cell[L_COUNTER], now->netpoll_parked);
-	if (!is_armed)
+	if (!is_known)
 		return;
 	rate_cell(r->cell[L_ALL], s->waits, ns);
 	rate_cell(r->cell[L_IDLE_M], s->by[GRT_POLL_IDLE_M], ns);
@@ -96,12 +96,13 @@ static void line_read(struct grid_row *r, const struct model *m, bool is_armed)
 
 static void text(struct view *v, const struct model *m)
 {
-	struct grid_lines *l = v->state;
+	struct interval_state *s = v->state;
+	bool is_known = v->head.armed && interval_is_whole(s, m, GRT_WARM);
 	struct grid_row row;
 
-	grid_lines_begin(l, line_columns, L_COUNT, v->columns);
-	line_read(&row, m, v->head.armed);
-	grid_lines_put(l, &row, v->lines, v->out);
+	grid_lines_begin(&s->lines, line_columns, L_COUNT, v->columns);
+	line_read(&row, m, is_known);
+	grid_lines_put(&s->lines, &row, v->lines, v->out);
 }
 
 static const char *const exact[] = { "interval", "by", "descriptors", NULL };
@@ -124,7 +125,7 @@ const struct report report_netpoll = {
 	.name = "netpoll",
 	.armed = &armed,
 	.unarmed = &unarmed,
-	.state_bytes = sizeof(struct grid_lines),
+	.state_bytes = sizeof(struct interval_state),
 	.text = text,
 	.text_totals = netpoll_text_totals,
 	.json_type = "tick",

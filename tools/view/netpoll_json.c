@@ -32,8 +32,11 @@ static void put_waiting_counts(struct json *j, const struct model *m)
 
 void netpoll_json(struct view *v, struct json *j, const struct model *m)
 {
+	bool is_whole = interval_is_whole(v->state, m, GRT_WARM);
+
 	json_uint(j, "time_ns", model_snap(m)->time_ns);
 	put_waiting_counts(j, m);
+	json_bool(j, "is_whole", v->head.armed && is_whole);
 	if (!v->head.armed) {
 		json_null(j, "interval");
 		return;
