@@ -53,7 +53,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(O)/%.o)
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKEL     := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 EXAMPLES := $(patsubst runtime/%.c,$(O)/%,$(wildcard runtime/examples/*.c))
-TOOL_LIBS := -lbpf -lelf -lz
+TOOL_LIBS := -lbpf -ldw -lelf -lz -liberty
 
 examples: $(EXAMPLES)
 
@@ -129,9 +129,10 @@ include tests/tests.mk
 
 # --- packages, demo, installation -----------------------------------------------------------------
 
-BUILD_PACKAGES := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev linux-libc-dev \
-	systemtap-sdt-dev libhttp-parser-dev libc6-dev
-CHECK_PACKAGES := libcmocka-dev wrk python3-jsonschema clang-format spin iproute2 libcap2-bin binutils
+BUILD_PACKAGES := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev \
+	zlib1g-dev linux-libc-dev systemtap-sdt-dev libhttp-parser-dev libc6-dev
+CHECK_PACKAGES := libcmocka-dev wrk python3-jsonschema clang-format spin iproute2 libcap2-bin binutils \
+	elfutils
 
 deps:
 	$(Q)tests/packages.sh $(BUILD_PACKAGES)

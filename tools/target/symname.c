@@ -1,171 +1,119 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * symname.c - see symname.h. The file is reached as mapped (map_files), else by its path below the
- * target's root; symbols come from .symtab, else .dynsym. No demangling, no debug information.
+ * symname.c - see symname.h. Symbols and lines by libdwfl, which also finds a separate debug file by the
+ * build-id; demangled by libiberty (C++, Rust), which is small and can be linked into the program.
  */
-#include <fcntl.h>
+#include "symname.h"
+
 #include <inttypes.h>
+#include <libiberty/demangle.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "image.h"
 #include "proc.h"
-#include "symname.h"
 
-#define CACHE_LEN 64 /* distinct functions; foreign code is called through few */
-#define NAME_BYTES 128
+#define SLOTS 4096u    /* answers kept; a power of two. A program sleeps in some hundred places */
+#define NAME_BYTES 256 /* demangled names can be without end */
+#define MANGLED_MAX 1024
 
 struct symname {
-	pid_t tid;
-	size_t n;
+	struct maps *maps;
 	struct {
-		uint64_t addr;
-		char name[NAME_BYTES]; /* empty: there is none */
-	} cache[CACHE_LEN];
+		uint64_t addr; /* 0: free */
+		char *name;    /* NULL: there is none */
+	} slot[SLOTS];
 };
 
 struct symname *symname_new(pid_t tid)
 {
 	struct symname *s = calloc(1, sizeof(*s));
 
-	if (s)
-		s->tid = tid;
-	return s;
+	if (!s)
+		return NULL;
+	s->maps = maps_new(tid);
+	if (s->maps)
+		return s;
+	free(s);
+	return NULL;
 }
 
 void symname_free(struct symname *s)
 {
+	if (!s)
+		return;
+	for (size_t i = 0; i < SLOTS; i++)
+		free(s->slot[i].name);
+	maps_free(s->maps);
 	free(s);
 }
 
-static bool map_find(pid_t tid, uint64_t addr, struct proc_map *ret)
+struct maps *symname_maps(const struct symname *s)
 {
-	struct proc_maps maps;
-	bool found = false;
-
-	if (proc_maps_open(&maps, tid) < 0)
-		return false;
-	while (!found && proc_maps_next(&maps, ret))
-		found = addr >= ret->start && addr < ret->end;
-	proc_maps_close(&maps);
-	return found;
+	return s->maps;
 }
 
-static int map_open(pid_t tid, const struct proc_map *map)
+static void demangle(const char *symbol, char *buf, size_t bytes)
 {
-	char path[64 + sizeof(map->path)];
-	int fd;
+	char *plain = NULL;
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, tid, map->start,
-		 map->end);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 || map->path[0] != '/')
-		return fd;
-	snprintf(path, sizeof(path), "/proc/%d/root%s", tid, map->path);
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (symbol[0] == '_' && (symbol[1] == 'Z' || symbol[1] == 'R') &&
+	    strlen(symbol) < MANGLED_MAX)
+		plain = cplus_demangle(symbol, DMGL_ANSI | DMGL_AUTO);
+	snprintf(buf, bytes, "%s", plain ? plain : symbol);
+	free(plain);
 }
 
-/* File offset -> address as the file's symbols count. */
-static bool vaddr_of(const struct image *im, uint64_t off, uint64_t *ret)
+static void look_up(struct symname *s, uint64_t addr, char *buf, size_t bytes)
 {
-	GElf_Phdr ph;
-
-	for (size_t i = 0; i < im->nsegments; i++) {
-		if (!gelf_getphdr(im->elf, (int)i, &ph) || ph.p_type != PT_LOAD)
-			continue;
-		if (off >= ph.p_offset && off - ph.p_offset < ph.p_filesz) {
-			*ret = off - ph.p_offset + ph.p_vaddr;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool section_search(Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh, uint64_t vaddr, char *buf,
-			   size_t bytes)
-{
-	Elf_Data *data = elf_getdata(scn, NULL);
-	size_t n = data && sh->sh_entsize ? data->d_size / sh->sh_entsize : 0;
-	const char *name;
+	const struct map *map = maps_open(s->maps, addr);
+	const char *symbol = NULL;
+	GElf_Off into;
 	GElf_Sym sym;
 
-	for (size_t i = 0; i < n; i++) {
-		if (!gelf_getsym(data, (int)i, &sym) || GELF_ST_TYPE(sym.st_info) != STT_FUNC)
-			continue;
-		if (vaddr < sym.st_value || vaddr - sym.st_value >= (sym.st_size ? sym.st_size : 1))
-			continue;
-		name = elf_strptr(elf, sh->sh_link, sym.st_name);
-		if (!name || !*name)
-			continue;
-		snprintf(buf, bytes, "%s", name);
-		return true;
-	}
-	return false;
-}
-
-static bool image_search(const struct image *im, uint64_t vaddr, char *buf, size_t bytes)
-{
-	static const uint32_t types[] = { SHT_SYMTAB, SHT_DYNSYM };
-	GElf_Shdr sh;
-
-	for (size_t k = 0; k < sizeof(types) / sizeof(types[0]); k++) {
-		Elf_Scn *scn = NULL;
-
-		while ((scn = elf_nextscn(im->elf, scn)) != NULL)
-			if (gelf_getshdr(scn, &sh) && sh.sh_type == types[k] &&
-			    section_search(im->elf, scn, &sh, vaddr, buf, bytes))
-				return true;
-	}
-	return false;
-}
-
-static bool file_search(int fd, uint64_t off, char *buf, size_t bytes)
-{
-	struct image im;
-	char err[128];
-	uint64_t vaddr;
-	bool found;
-
-	if (image_open(&im, fd, err, sizeof(err)) < 0)
-		return false;
-	found = vaddr_of(&im, off, &vaddr) && image_search(&im, vaddr, buf, bytes);
-	image_close(&im);
-	return found;
-}
-
-static void look_up(pid_t tid, uint64_t addr, char *buf, size_t bytes)
-{
-	struct proc_map map;
-	uint64_t off;
-	bool found = false;
-	int fd;
-
 	buf[0] = '\0';
-	if (!map_find(tid, addr, &map) || map.path[0] != '/')
+	if (!map || !map->is_file)
 		return;
-	off = addr - map.start + map.off;
-	fd = map_open(tid, &map);
-	if (fd >= 0) {
-		found = file_search(fd, off, buf, bytes);
-		close(fd);
-	}
-	if (!found)
-		snprintf(buf, bytes, "%.64s+0x%" PRIx64, strrchr(map.path, '/') + 1, off);
+	if (map->module)
+		symbol = dwfl_module_addrinfo(map->module, addr, &into, &sym, NULL, NULL, NULL);
+	/* A nearest symbol that ends before the address is not its function. */
+	if (symbol && *symbol && (sym.st_size == 0 ? into == 0 : into < sym.st_size))
+		demangle(symbol, buf, bytes);
+	else
+		snprintf(buf, bytes, "%.64s+0x%" PRIx64, map->name, addr - map->start + map->off);
+	proc_text_tame(buf);
 }
 
 bool symname_get(struct symname *s, uint64_t addr, char *buf, size_t bytes)
 {
-	size_t i = 0;
+	size_t i = addr * 0x9e3779b97f4a7c15ull >> 52;
+	char name[NAME_BYTES];
 
-	while (i < s->n && s->cache[i].addr != addr)
-		i++;
-	if (i == s->n) {
-		i = s->n < CACHE_LEN ? s->n++ : addr % CACHE_LEN;
-		s->cache[i].addr = addr;
-		look_up(s->tid, addr, s->cache[i].name, sizeof(s->cache[i].name));
+	if (addr == 0)
+		return false;
+	if (s->slot[i].addr != addr) {
+		look_up(s, addr, name, sizeof(name));
+		free(s->slot[i].name);
+		s->slot[i].addr = addr;
+		s->slot[i].name = name[0] ? strdup(name) : NULL;
 	}
-	snprintf(buf, bytes, "%s", s->cache[i].name);
-	return buf[0] != '\0';
+	if (s->slot[i].name)
+		snprintf(buf, bytes, "%s", s->slot[i].name);
+	return s->slot[i].name != NULL;
+}
+
+bool symname_line(struct symname *s, uint64_t addr, char *buf, size_t bytes)
+{
+	const struct map *map = maps_open(s->maps, addr);
+	Dwfl_Line *line = map && map->module ? dwfl_module_getsrc(map->module, addr) : NULL;
+	const char *path, *slash;
+	int number = 0;
+
+	path = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
+	if (!path || number <= 0)
+		return false;
+	slash = strrchr(path, '/');
+	snprintf(buf, bytes, "%.200s:%d", slash ? slash + 1 : path, number);
+	proc_text_tame(buf);
+	return true;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* symname.h - which function of the target an address lies in. Each answer is looked up once. */
+/*
+ * symname.h - which function of the target an address lies in, and which line of its source. Each answer
+ * is looked up once. Names come from the target: control characters are replaced.
+ */
 #ifndef GOTRACE_SYMNAME_H
 #define GOTRACE_SYMNAME_H
 
@@ -8,12 +11,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "maps.h"
+
 struct symname;
 
 /* tid: any thread whose /proc entries show the process. NULL: no memory. */
 struct symname *symname_new(pid_t tid);
 void symname_free(struct symname *s);
-/* "usleep", or "libx.so.1+0x1f40" where the file has no symbol for it; false: not even a file. */
+struct maps *symname_maps(const struct symname *s);
+/*
+ * "usleep", "ns::worker", or "libx.so.1+0x1f40" (the offset in the file) where the file has no symbol
+ * for it; false: not even a file.
+ */
 bool symname_get(struct symname *s, uint64_t addr, char *buf, size_t bytes);
+/* "files.c:41"; false: no debug information says so. */
+bool symname_line(struct symname *s, uint64_t addr, char *buf, size_t bytes);
 
 #endif
