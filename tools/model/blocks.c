@@ -222,10 +222,24 @@ static void note_unseen(struct model *m, bool is_last)
 		ledger_gone(m);
 }
 
+/* Blocks whose beginning has just settled, and that the newest snapshot has shown. */
+static void resolve(struct model *m)
+{
+	for (size_t i = 0; i < m->now.nthreads; i++) {
+		const struct model_thread *t = &m->now.threads[i];
+		struct block *b = t->m >= 0 ? block_of(m, (uint64_t)t->m) : NULL;
+
+		if (b && b->is_open && b->cause == CAUSE_NONE && b->g == t->g && b->nr == t->nr &&
+		    t->state == GRT_MS_blocked && b->start_ns <= m->now.snap.time_ns)
+			b->cause = ledger_row_of_thread(m, t);
+	}
+}
+
 void blocks_tick(struct model *m, bool is_last)
 {
 	note_heirs(m);
 	note_unseen(m, is_last);
+	resolve(m);
 	for (uint32_t i = 0; i < m->blocks.cap; i++)
 		if (m->blocks.slot[i].is_open)
 			charge(m, &m->blocks.slot[i]);

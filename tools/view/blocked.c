@@ -102,16 +102,6 @@ static void put_heir(char *to, char *after, const struct model *m, const struct 
 	fmt_duration(after, ns);
 }
 
-/* What is left of the screen for the last column. */
-static unsigned int room_left(const struct grid *g)
-{
-	unsigned int used = 0;
-
-	for (unsigned int i = 0; i + 1 < g->n; i++)
-		used += g->is_shown[i] ? g->width[i] + 1 : 0;
-	return used < g->screen ? g->screen - used : 0;
-}
-
 /* The call, and from where if there is room: a word that is cut is worth less than none. */
 static void put_call(char *cell, unsigned int room, const char *call, const char *where)
 {
@@ -196,7 +186,7 @@ static void put_rows(struct view *v, const struct model *m, const struct blocked
 		read_row(r, v, m, l->blocked[i]);
 		call_text(call, sizeof(call), m, l->blocked[i]);
 		brief_where(where, m, l->blocked[i]);
-		put_call(r->cell[n - 1], room_left(&g), call, where);
+		put_call(r->cell[n - 1], grid_room(&g), call, where);
 		grid_put_row(&g, r, v->out);
 		put_details(v, before, m, l->blocked[i]);
 	}
@@ -223,7 +213,7 @@ static void put_groups(struct view *v, const struct model *m, const struct block
 		group_call(call, sizeof(call), m, group);
 		if (with_where)
 			brief_where(where, m, group->first);
-		put_call(r->cell[2], room_left(&g), call, where);
+		put_call(r->cell[2], grid_room(&g), call, where);
 		grid_put_row(&g, r, v->out);
 		if (with_where)
 			put_details(v, before, m, group->first);
@@ -249,7 +239,7 @@ static void put_hostages(struct view *v, const struct model *m, const struct blo
 			put_id(r->cell[3], t->p >= 0, (uint64_t)t->p);
 			put_for(r->cell[4], m, t);
 			call_text(call, sizeof(call), m, t);
-			put_call(r->cell[5], pass ? room_left(&g) : 0, call, "");
+			put_call(r->cell[5], pass ? grid_room(&g) : 0, call, "");
 			if (pass)
 				grid_put_row(&g, r, v->out);
 			else

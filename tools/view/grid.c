@@ -203,6 +203,15 @@ void grid_tell_hidden(const struct grid *g, FILE *out)
 		fmt_wrapped(out, line, g->screen);
 }
 
+unsigned int grid_room(const struct grid *g)
+{
+	unsigned int used = 0;
+
+	for (unsigned int i = 0; i + 1 < g->n; i++)
+		used += g->is_shown[i] ? g->width[i] + 1 : 0;
+	return used < g->screen ? g->screen - used : 0;
+}
+
 void grid_lines_begin(struct grid_lines *l, const struct grid_column *column, unsigned int n,
 		      unsigned int screen)
 {

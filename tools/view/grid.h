@@ -41,6 +41,8 @@ void grid_widen(struct grid *g, const struct grid_row *r);
 void grid_fit(struct grid *g);
 void grid_put_heads(const struct grid *g, FILE *out);
 void grid_put_row(const struct grid *g, const struct grid_row *r, FILE *out);
+/* What is left of the screen for the last column. */
+unsigned int grid_room(const struct grid *g);
 /* Rows that come one by one: heads come again when the screen is full, or a number too wide. */
 struct grid_lines {
 	struct grid grid;

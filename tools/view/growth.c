@@ -23,7 +23,9 @@
 
 #define LINE_BYTES 4096
 #define LEADING_CAUSES 3
-#define CAUSE_ROWS 20 /* the rest is one row */
+#define CAUSE_ROWS 20 /* the last of them is the rest */
+#define WHERE_INDENT 5
+#define CAUSE_BYTES (2 * BRIEF_BYTES + 32)
 #define ARROW "\u2190"
 #define NS_PER_SEC 1000000000ull
 
@@ -33,63 +35,19 @@ struct screen {
 	bool has_begun;
 };
 
-bool growth_eta(struct growth_eta *ret, const struct model *m, enum growth_limit which)
+static void cause_text(char *buf, size_t bytes, const struct growth_cause *c)
 {
-	const struct model_limits *l = model_limits(m);
-	const struct model_growth *g = model_growth(m);
-	const struct growth_eta all[GROWTH_LIMITS] = {
-		[LIMIT_RUNTIME] = { "the runtime's limit", l->runtime, model_snap(m)->threads },
-		[LIMIT_NPROC] = { "RLIMIT_NPROC of its user", l->nproc, l->nproc_used },
-		[LIMIT_CGROUP] = { "pids.max of its cgroup", l->cgroup, l->cgroup_used },
-	};
-
-	*ret = all[which];
-	if (!l->is_known || ret->limit == MODEL_NO_LIMIT || ret->used == MODEL_NO_LIMIT)
-		return false;
-	if (g->late_threads > 0 && g->late_ns) {
-		double left = ret->limit > ret->used ? (double)(ret->limit - ret->used) : 0;
-
-		ret->has_eta = true;
-		ret->eta_ns = (uint64_t)(left / (double)g->late_threads * (double)g->late_ns);
-	}
-	return true;
+	growth_call(buf, bytes, c);
+	if (c->first->where)
+		snprintf(buf + strlen(buf), bytes - strlen(buf), " " ARROW " %s", c->first->where);
 }
 
-bool growth_nearest(struct growth_eta *ret, const struct model *m)
-{
-	bool has_one = false;
-
-	for (int i = 0; i < GROWTH_LIMITS; i++) {
-		struct growth_eta eta;
-
-		if (!growth_eta(&eta, m, (enum growth_limit)i) || !eta.has_eta)
-			continue;
-		if (!has_one || eta.eta_ns < ret->eta_ns)
-			*ret = eta;
-		has_one = true;
-	}
-	return has_one;
-}
-
-double growth_share(const struct model *m, const struct model_cause *c)
-{
-	uint64_t made = model_growth(m)->made;
-
-	return made ? c->threads / (double)made : 0;
-}
-
-static int cause_text(char *buf, size_t bytes, const struct model_cause *c)
-{
-	return snprintf(buf, bytes, "%s%s%s", c->call, c->where ? " " ARROW " " : "",
-			c->where ? c->where : "");
-}
-
-/* "(96)" or "79 %" and what: the leading causes in one line. */
+/* "96 in ..." now, or "79 % ..." of those made: the leading causes in one line. */
 static void put_leading(struct view *v, const struct model *m, char *line, size_t n, bool is_now)
 {
-	const struct model_cause *c;
-	size_t causes = model_causes(m, &c), told = 0;
-	char text[2 * BRIEF_BYTES + 8];
+	struct growth_cause *c;
+	size_t causes = growth_causes(&c, m, is_now), told = 0;
+	char text[CAUSE_BYTES];
 
 	for (size_t i = 0; i < causes && told < LEADING_CAUSES; i++) {
 		const char *comma = told ? ", " : ": ";
@@ -102,9 +60,10 @@ static void put_leading(struct view *v, const struct model *m, char *line, size_
 					      comma, c[i].now, text);
 		else
 			n += (size_t)snprintf(line + n, LINE_BYTES - n, "%s%.0f %% %s", comma,
-					      100 * growth_share(m, &c[i]), text);
+					      100 * growth_share(m, c[i].threads), text);
 		told++;
 	}
+	free(c);
 	wrap_put(v->out, line, 0, v->columns);
 }
 
@@ -187,45 +146,79 @@ static void text(struct view *v, const struct model *m)
 	screen->made = g->made;
 	screen->gone = g->gone;
 	grid_lines_begin(&screen->lines, tick_columns, COUNT(tick_columns), v->columns);
+	screen->lines.grid.width[COUNT(tick_columns) - 1] = v->columns;
 	grid_lines_put(&screen->lines, &r, v->lines, v->out);
 }
 
-static void read_cause(struct grid_row *r, const struct model *m, const struct model_cause *c)
+static void read_cause(struct grid_row *r, const struct model *m, const struct growth_cause *c)
 {
-	snprintf(r->cell[0], GRID_CELL_BYTES, "%.0f %%", 100 * growth_share(m, c));
+	char text[CAUSE_BYTES];
+
+	strcpy(r->cell[0], "-");
+	if (model_growth(m)->made)
+		snprintf(r->cell[0], GRID_CELL_BYTES, "%.0f %%", 100 * growth_share(m, c->threads));
 	snprintf(r->cell[1], GRID_CELL_BYTES, "%.0f", c->threads);
 	snprintf(r->cell[2], GRID_CELL_BYTES, "%" PRIu64, c->now);
+	growth_call(text, sizeof(text), c);
+	snprintf(r->cell[3], GRID_CELL_BYTES, "%.*s", GRID_CELL_BYTES - 1, text);
+}
+
+/* The last of `rows` becomes the sum of it and all behind it. */
+static void sum_rest(struct growth_cause *c, size_t causes, size_t rows)
+{
+	static const struct model_cause rest = { .call = "all other causes" };
+
+	for (size_t i = rows; i < causes; i++) {
+		c[rows - 1].threads += c[i].threads;
+		c[rows - 1].now += c[i].now;
+	}
+	if (causes > rows)
+		c[rows - 1] =
+			(struct growth_cause){ &rest, c[rows - 1].threads, c[rows - 1].now, 1 };
+}
+
+/* From where: in the row if there is room, else below it. */
+static void put_cause(struct view *v, const struct grid *g, struct grid_row *r,
+		      const struct growth_cause *c)
+{
+	char text[CAUSE_BYTES];
+
+	cause_text(text, sizeof(text), c);
+	if (strlen(text) <= grid_room(g) && strlen(text) < GRID_CELL_BYTES)
+		strcpy(r->cell[3], text);
+	grid_put_row(g, r, v->out);
+	if (!c->first->where || !strcmp(r->cell[3], text))
+		return;
+	snprintf(text, sizeof(text), ARROW " %s", c->first->where);
+	wrap_put(v->out, text, WHERE_INDENT, v->columns);
 }
 
 static void put_ledger(struct view *v, const struct model *m)
 {
-	unsigned int n = COUNT(ledger_columns);
-	const struct model_cause *c;
-	size_t causes = model_causes(m, &c), rows = causes < CAUSE_ROWS ? causes : CAUSE_ROWS;
-	struct model_cause rest = { .call = "all other causes" };
-	char line[2 * BRIEF_BYTES + 8];
+	struct growth_cause *c;
+	size_t causes = growth_causes(&c, m, false);
+	size_t rows = causes < CAUSE_ROWS ? causes : CAUSE_ROWS;
 	struct grid_row *r = calloc(1, sizeof(*r));
 	struct grid g;
 
-	grid_init(&g, ledger_columns, n, v->columns);
-	for (size_t i = rows; i < causes; i++) {
-		rest.threads += c[i].threads;
-		rest.now += c[i].now;
-	}
-	for (size_t i = 0; r && i <= rows; i++) {
-		read_cause(r, m, i < rows ? &c[i] : &rest);
-		grid_widen(&g, r);
-	}
-	g.width[n - 1] = v->columns;
-	grid_fit(&g);
-	grid_put_heads(&g, v->out);
-	for (size_t i = 0; r && i < rows + (causes > rows); i++) {
-		read_cause(r, m, i < rows ? &c[i] : &rest);
-		cause_text(line, sizeof(line), i < rows ? &c[i] : &rest);
-		snprintf(r->cell[n - 1], GRID_CELL_BYTES, "%.*s", GRID_CELL_BYTES - 1, line);
-		grid_put_row(&g, r, v->out);
+	grid_init(&g, ledger_columns, COUNT(ledger_columns), v->columns);
+	sum_rest(c, causes, rows);
+	for (int pass = 0; r && pass < 2; pass++) {
+		for (size_t i = 0; i < rows; i++) {
+			read_cause(r, m, &c[i]);
+			if (pass)
+				put_cause(v, &g, r, &c[i]);
+			else
+				grid_widen(&g, r);
+		}
+		if (pass || !rows)
+			break;
+		g.width[COUNT(ledger_columns) - 1] = v->columns;
+		grid_fit(&g);
+		grid_put_heads(&g, v->out);
 	}
 	free(r);
+	free(c);
 }
 
 static void put_rate(struct view *v, const struct model *m)
@@ -256,7 +249,6 @@ static void put_pprof(struct view *v, const struct model *m)
 static void text_totals(struct view *v, const struct model *m, const struct view_end *e)
 {
 	const struct model_growth *g = model_growth(m);
-	const struct model_cause *c;
 	char line[LINE_BYTES];
 	size_t n;
 
@@ -264,8 +256,7 @@ static void text_totals(struct view *v, const struct model *m, const struct view
 	n = (size_t)snprintf(line, sizeof(line), "%" PRIu64 " thread%s made", g->made,
 			     g->made == 1 ? "" : "s");
 	put_leading(v, m, line, n, false);
-	if (model_causes(m, &c))
-		put_ledger(v, m);
+	put_ledger(v, m);
 	put_rate(v, m);
 	put_limits(v, m);
 	put_pprof(v, m);

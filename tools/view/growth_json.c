@@ -52,7 +52,7 @@ static void put_causes(struct json *j, const struct model *m)
 		json_text(j, "call", c[i].call);
 		json_text(j, "where", c[i].where);
 		json_uint(j, "threads_milli", (uint64_t)(c[i].threads * 1000 + 0.5));
-		json_uint(j, "share_ppm", (uint64_t)(growth_share(m, &c[i]) * 1e6 + 0.5));
+		json_uint(j, "share_ppm", (uint64_t)(growth_share(m, c[i].threads) * 1e6 + 0.5));
 		json_uint(j, "now", c[i].now);
 		json_close(j);
 	}

@@ -23,8 +23,20 @@ struct growth_eta {
 bool growth_eta(struct growth_eta *ret, const struct model *m, enum growth_limit which);
 /* The limit that would be reached first; false: none would. */
 bool growth_nearest(struct growth_eta *ret, const struct model *m);
-/* Share of a cause, of all threads made while watched. */
-double growth_share(const struct model *m, const struct model_cause *c);
+/* Of all threads made while watched. */
+double growth_share(const struct model *m, double threads);
+
+/* Causes of the model that are one to people. */
+struct growth_cause {
+	const struct model_cause *first;
+	double threads;
+	uint64_t now;
+	size_t objects;
+};
+/* Most threads first: made, or now. The caller frees. */
+size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_now);
+/* "fsync(/data/wal)", "read(97 objects)" */
+void growth_call(char *buf, size_t bytes, const struct growth_cause *c);
 
 void growth_json(struct view *v, struct json *j, const struct model *m);
 
