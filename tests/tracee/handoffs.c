@@ -3,9 +3,9 @@
  * handoffs.c - a libgrt program that loses its P in calls a number of times that it knows exactly.
  *
  *   handoffs one READS POLLS FOREIGN EAGER_READS EAGER_POLLS
- *	One P, and one more goroutine that is always runnable. Each call ends only when that other one
- *	has seen the caller's thread inside it, which with one P means that the P was handed off. So
- *	each of these calls is one hand-off: of the first three by sysmon, of the eager ones by the M.
+ *	One P, and one more goroutine that is always runnable. Each call ends only when that other
+ *	one has seen the caller's thread inside it, which with one P means that the P was handed
+ *	off. So each call is one hand-off: of the first three by sysmon, of the eager ones by the M.
  *   handoffs load MS
  *	Two Ps, goroutines that sleep in short calls of both kinds and read a device, for so long.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * goroutines_test.c - rows of goroutines: from a copy of one, and of a whole process, which is this one:
- * its "runtime" is a few structs here, so that what is read is known.
+ * goroutines_test.c - rows of goroutines: from a copy of one, and of a whole process, which is this
+ * one: its "runtime" is a few structs here, so that what is read is known.
  */
 #include <setjmp.h>
 #include <stdarg.h>

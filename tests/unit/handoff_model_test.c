@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handoff_model_test.c - sums of hand-offs: by call and by who took the P; how goroutines come back; in
- * every order that the records of three threads can have.
+ * handoff_model_test.c - sums of hand-offs: by call and by who took the P; how goroutines come
+ * back; in every order that the records of three threads can have.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,69 +12,7 @@
 
 #include <cmocka.h>
 
-#include "records.h"
-
-#define T0 (10 * SEC_NS)
-#define US 1000ull
-
-static const struct counts no_counts;
-
-static int model_setup(void **state)
-{
-	struct model *m = model_new();
-
-	if (!m)
-		return -1;
-	rec_snapshot(m, T0 - SEC_NS, 2, 0, NULL, 0, &no_counts);
-	model_tick(m, T0 - SEC_NS);
-	*state = m;
-	return 0;
-}
-
-static int model_teardown(void **state)
-{
-	model_free(*state);
-	return 0;
-}
-
-static const struct model_handoff_sum *row_of(const struct model *m, int32_t nr, enum model_by by)
-{
-	const struct model_handoff_sum *rows;
-	size_t n = model_handoff_sums(m, &rows);
-
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].nr == nr && rows[i].by == by)
-			return &rows[i];
-	fail_msg("no row of call %d by %d", nr, by);
-	return NULL;
-}
-
-static void enter(struct model *m, uint64_t t, uint64_t g, uint64_t of_m)
-{
-	rec_apply(m, t, GRT_K_entersyscall, g, of_m, 0, SYS_read, 0, 0);
-}
-
-static void asleep(struct model *m, uint64_t t, uint64_t of_m, uint64_t since_ns)
-{
-	rec_apply(m, t, GRT_K_SWITCH_OUT, of_m, GRT_CALL_IN, SYS_read, 7, since_ns, 0);
-}
-
-static void take(struct model *m, uint64_t t, uint64_t g, uint64_t of_m, uint64_t in_call_ns,
-		 uint64_t by, int32_t nr)
-{
-	rec_apply(m, t, GRT_K_retake, 0, of_m, g, in_call_ns, by, (uint64_t)(int64_t)nr);
-}
-
-static void block(struct model *m, uint64_t t, uint64_t g, uint64_t of_m, int32_t nr)
-{
-	rec_apply(m, t, GRT_K_entersyscallblock, g, of_m, 0, (uint64_t)(int64_t)nr, 0, 0);
-}
-
-static void back(struct model *m, uint64_t t, uint64_t g, uint64_t of_m, uint64_t how,
-		 uint64_t queued_ns)
-{
-	rec_apply(m, t, GRT_K_exitsyscall_slow, g, of_m, 0, how, queued_ns, 0);
-}
+#include "calls.h"
 
 static void primes_are_split_exactly_by_call_and_taker(void **state)
 {
@@ -464,132 +402,6 @@ static void numbers_out_of_range_are_survived(void **state)
 	assert_int_equal(model_handoff_interval(m)->returned, 1);
 }
 
-/* --- laws --- */
-
-static char why[256];
-
-static void snapshot_counting(struct model *m, uint64_t t, uint64_t handoffs, uint64_t retakes,
-			      uint64_t given_up)
-{
-	struct counts c = { .handoffs = handoffs, .retakes = retakes, .self_blocks = given_up };
-
-	c.slow_exits = retakes + given_up;
-	rec_snapshot(m, t, 2, 0, NULL, 0, &c);
-	model_tick(m, t);
-}
-
-/* n hand-offs by sysmon, each told in full and back again. */
-static void handoffs_told(struct model *m, uint64_t t, uint64_t n)
-{
-	for (uint64_t i = 0; i < n; i++, t += MS_NS) {
-		take(m, t, 1, 5, 20 * US, GRT_BY_SYSMON, SYS_read);
-		rec_handoff(m, t + 1, 0, 5, GRT_HANDOFF_RETAKE, GRT_HANDOFF_WOKE, 6);
-		rec_done(m, t + 2, 0, 5, 6);
-		back(m, t + 3, 1, 5, GRT_EXIT_OLD_P, 0);
-	}
-}
-
-static void a_goroutine_that_loses_two_ps_breaks_a_law(void **state)
-{
-	struct model *m = *state;
-
-	for (uint64_t i = 0; i < 2; i++) {
-		take(m, T0 + i * MS_NS, 1, 5, 20 * US, GRT_BY_SYSMON, SYS_read);
-		rec_handoff(m, T0 + i * MS_NS + 1, 0, 5, GRT_HANDOFF_RETAKE, GRT_HANDOFF_IDLED,
-			    GRT_NO_ID);
-	}
-	model_tick(m, T0 + SEC_NS);
-
-	assert_true(model_law_broken(m, why, sizeof(why)));
-	assert_non_null(strstr(why, "without having come back, 1 times"));
-}
-
-static void what_was_seen_is_what_the_runtime_counted(void **state)
-{
-	struct model *m = *state;
-
-	snapshot_counting(m, T0, 100, 100, 0);
-	handoffs_told(m, T0 + MS_NS, 97);
-	snapshot_counting(m, T0 + SEC_NS, 197, 197, 0);
-	snapshot_counting(m, T0 + 2 * SEC_NS, 197, 197, 0);
-
-	model_tick(m, UINT64_MAX);
-	assert_false(model_law_broken(m, why, sizeof(why)));
-}
-
-/* More than the two Ps and sysmon can have had in hand, at both ends. */
-static void a_handoff_that_was_not_seen_breaks_a_law(void **state)
-{
-	struct model *m = *state;
-
-	snapshot_counting(m, T0, 100, 100, 0);
-	handoffs_told(m, T0 + MS_NS, 97);
-	snapshot_counting(m, T0 + SEC_NS, 197 + 4, 197, 0);
-	model_tick(m, UINT64_MAX);
-
-	assert_true(model_law_broken(m, why, sizeof(why)));
-	assert_non_null(strstr(why, "97 hand-offs were seen, but the runtime counted 101"));
-}
-
-static void one_seen_that_was_not_counted_breaks_a_law(void **state)
-{
-	struct model *m = *state;
-
-	snapshot_counting(m, T0, 100, 100, 0);
-	handoffs_told(m, T0 + MS_NS, 97);
-	snapshot_counting(m, T0 + SEC_NS, 197, 197 - 4, 0);
-	model_tick(m, UINT64_MAX);
-
-	assert_true(model_law_broken(m, why, sizeof(why)));
-	assert_non_null(strstr(why, "97 retakes were seen, but the runtime counted 93"));
-}
-
-/* What the runtime counted after the newest reading has been told already: no contradiction. */
-static void events_after_the_newest_reading_do_not_count(void **state)
-{
-	struct model *m = *state;
-
-	snapshot_counting(m, T0, 100, 100, 0);
-	handoffs_told(m, T0 + MS_NS, 50);
-	snapshot_counting(m, T0 + SEC_NS, 150, 150, 0);
-	handoffs_told(m, T0 + SEC_NS + MS_NS, 47);
-	model_tick(m, UINT64_MAX);
-
-	assert_false(model_law_broken(m, why, sizeof(why)));
-}
-
-/* Ticks may come faster than events are settled. */
-static void readings_closer_than_the_window_are_no_trouble(void **state)
-{
-	struct model *m = *state;
-	uint64_t t = T0, n = 100;
-
-	snapshot_counting(m, t, n, n, 0);
-	for (int i = 0; i < 50; i++, n++) {
-		handoffs_told(m, t + MS_NS, 1);
-		t += 3 * MS_NS;
-		snapshot_counting(m, t, n + 1, n + 1, 0);
-	}
-	model_tick(m, UINT64_MAX);
-
-	assert_false(model_law_broken(m, why, sizeof(why)));
-}
-
-static void probes_that_were_shed_are_no_contradiction(void **state)
-{
-	struct model *m = *state;
-
-	snapshot_counting(m, T0, 100, 100, 0);
-	handoffs_told(m, T0 + MS_NS, 10);
-	rec_apply(m, T0 + SEC_NS, GRT_K_SNAP_BEGIN, 1, 1, 0, 0, 0, 0);
-	rec_apply(m, T0 + SEC_NS, GRT_K_SNAP_COUNT, 500, 500, 500, 0, 0, 0);
-	rec_apply(m, T0 + SEC_NS, GRT_K_SNAP_COST, 1, 1, 1, 1, 1, GRT_COLD);
-	rec_apply(m, T0 + SEC_NS, GRT_K_SNAP_END, 0, 0, 0, 0, 0, 0);
-	model_tick(m, UINT64_MAX);
-
-	assert_false(model_law_broken(m, why, sizeof(why)));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, model_setup, model_teardown)
@@ -612,13 +424,6 @@ int main(void)
 		TEST(ten_thousand_at_once_all_come_back),
 		TEST(more_calls_than_rows_share_one),
 		TEST(numbers_out_of_range_are_survived),
-		TEST(a_goroutine_that_loses_two_ps_breaks_a_law),
-		TEST(what_was_seen_is_what_the_runtime_counted),
-		TEST(a_handoff_that_was_not_seen_breaks_a_law),
-		TEST(one_seen_that_was_not_counted_breaks_a_law),
-		TEST(events_after_the_newest_reading_do_not_count),
-		TEST(readings_closer_than_the_window_are_no_trouble),
-		TEST(probes_that_were_shed_are_no_contradiction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

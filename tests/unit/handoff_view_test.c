@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handoff_view_test.c - the report of `gotrace handoff` on a process whose Ps were lost in every way
- * there is: compared with tests/golden, and with its schema.
+ * handoff_view_test.c - the report of `gotrace handoff` on a process whose Ps were lost in every
+ * way there is: compared with tests/golden, and with its schema.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netpoll_model_test.c - waits on descriptors: by descriptor, by who polled, bounded; and who waits now,
- * which comes from the goroutines and not from a counter.
+ * netpoll_model_test.c - waits on descriptors: by descriptor, by who polled, bounded; and who waits
+ * now, which comes from the goroutines and not from a counter.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netpoll_view_test.c - the report of `gotrace netpoll`: waits by poller and by descriptor, who waits
- * now, a counter that differs; compared with tests/golden, and with its schema.
+ * netpoll_view_test.c - the report of `gotrace netpoll`: waits by poller and by descriptor, who
+ * waits now, a counter that differs; compared with tests/golden, and with its schema.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * screen.h - what a report prints, in memory, compared byte by byte with a file of tests/golden. After a
- * change that is meant: run the test with GOLDEN_UPDATE=1, and read the difference.
+ * screen.h - what a report prints, in memory, compared byte by byte with a file of tests/golden.
+ * After a change that is meant: run the test with GOLDEN_UPDATE=1, and read the difference.
  */
 #ifndef TEST_SCREEN_H
 #define TEST_SCREEN_H

@@ -14,7 +14,8 @@
  *
  * What began unseen (before the first snapshot, or an M that ends: there is no record of a
  * beginning) never takes a record from a hand-off whose beginning was seen, and is dropped when the
- * same M loses the same P again. Without that rule one of them would shift every later match by one.
+ * same M loses the same P again. Without that rule one of them would shift every later match by
+ * one.
  */
 #include <string.h>
 

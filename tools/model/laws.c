@@ -13,12 +13,12 @@
  *
  *   taken[k-1] - returned[k+1]  <=  blocked[k]  <=  taken[k+1] - returned[k-1]
  *
- * which is equality in a process that stands still. L5 does the same with the times between which the
- * counters were read: it starts at the second snapshot, since of what happens during the first one some
- * is left out, and allows for threads that have counted and not told yet.
+ * which is equality in a process that stands still. L5 does the same with the times between which
+ * the counters were read: it starts at the second snapshot, since of what happens during the first
+ * one some is left out, and allows for threads that have counted and not told yet.
  *
- * L2 and L3 allow for what was under way at the attach. None is checked once records were lost: then
- * they say what `lost` says; those on events not after probes were shed either.
+ * L2 and L3 allow for what was under way at the attach. None is checked once records were lost:
+ * then they say what `lost` says; those on events not after probes were shed either.
  */
 #include <inttypes.h>
 #include <stdio.h>

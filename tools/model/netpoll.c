@@ -2,9 +2,10 @@
 /*
  * netpoll.c - see netpoll.h. One event is one whole wait: how long parked, how long runnable.
  *
- * Rows by descriptor are bounded. A descriptor that finds no place is counted in the row of the rest;
- * if that happened, the next tick moves those that waited least into it too, so that a busy descriptor
- * which came late gets a row within a few ticks. The row of the rest is the first one, always there.
+ * Rows by descriptor are bounded. A descriptor that finds no place is counted in the row of the
+ * rest; if that happened, the next tick moves those that waited least into it too, so that a busy
+ * descriptor which came late gets a row within a few ticks. The row of the rest is the first one,
+ * always there.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -196,8 +197,8 @@ static void list_waiting(struct netpoll_sums *s, const struct model_g *gs, size_
 }
 
 /*
- * Of several goroutines in one direction one is parked at the descriptor and the others wait for their
- * turn: since when each does is not known.
+ * Of several goroutines in one direction one is parked at the descriptor and the others wait for
+ * their turn: since when each does is not known.
  */
 void netpoll_note_snapshot(struct model *m)
 {

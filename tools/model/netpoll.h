@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netpoll.h - waits of goroutines on descriptors: how long parked, how long runnable before they ran,
- * and who polled them ready; made by netpoll.c from netpoll_run events. Who waits now comes from
- * the goroutines of the newest snapshot (model_goroutines), not from events.
+ * netpoll.h - waits of goroutines on descriptors: how long parked, how long runnable before they
+ * ran, and who polled them ready; made by netpoll.c from netpoll_run events. Who waits now comes
+ * from the goroutines of the newest snapshot (model_goroutines), not from events.
  */
 #ifndef GOTRACE_MODEL_NETPOLL_H
 #define GOTRACE_MODEL_NETPOLL_H
@@ -46,7 +46,9 @@ size_t model_netpoll_fds(const struct model *m, const struct model_netpoll_sum *
 size_t model_netpoll_waiting(const struct model *m, const struct model_waiting **ret);
 /* Goroutines in them. */
 uint64_t model_netpoll_waiting_gs(const struct model *m);
-/* Descriptors in them. The runtime's own counter, model_snap(m)->netpoll_parked, is of directions. */
+/*
+ * Descriptors in them. The runtime's own counter, model_snap(m)->netpoll_parked, is of directions.
+ */
 uint64_t model_netpoll_waiting_fds(const struct model *m);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * returns.c - how goroutines come back from calls that lost their P: a table of those in calls, by G.
+ * returns.c - how goroutines come back from calls that lost their P: a table of those in calls, by
+ * G.
  *
- * By G and not by M: an M whose goroutine was queued goes on with another one, may lose its P again,
- * and only then does the first goroutine run and tell of its return:
+ * By G and not by M: an M whose goroutine was queued goes on with another one, may lose its P
+ * again, and only then does the first goroutine run and tell of its return:
  *
  *	M5, G7:  retake ............ queued ......................... exitsyscall_slow (g7, m5)
  *	M5, G9:                              retake (m5, g9) ........
@@ -15,11 +16,11 @@
  *	sysmon  takes ..................... retake
  *	M5                 exitsyscall_slow
  *
- * Such a return waits for its retake, while its G may be in the next call already; the next retake of
- * that G and M is it. A P that is given up is told of by the M itself and never late. What a G lost
- * before the first snapshot is known from that snapshot, and from events that came while it was taken.
- * When a call began is no help here: the taker's clock, and what it says of the call, may be of another
- * moment.
+ * Such a return waits for its retake, while its G may be in the next call already; the next retake
+ * of that G and M is it. A P that is given up is told of by the M itself and never late. What a G
+ * lost before the first snapshot is known from that snapshot, and from events that came while it
+ * was taken. When a call began is no help here: the taker's clock, and what it says of the call,
+ * may be of another moment.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,9 @@ static bool grow(struct returns *r)
 	return true;
 }
 
-/* The goroutine's entry, perhaps a new one. NULL: no goroutine, or no room; that is told as a loss. */
+/*
+ * The goroutine's entry, perhaps a new one. NULL: no goroutine, or no room; that is told as a loss.
+ */
 static struct call_out *out_get(struct model *m, uint64_t g)
 {
 	struct returns *r = &m->returns;

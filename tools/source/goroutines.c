@@ -3,8 +3,8 @@
  * goroutines.c - see goroutines.h.
  *
  * Structs of goroutines never move and are reused: addresses are read once, and of each struct only
- * the part that the fields lie in, CHUNK of them at a time. Nobody is stopped: a row is what was there
- * when it was read. That a goroutine is in a call is not stored by the runtime; its M tells.
+ * the part that the fields lie in, CHUNK of them at a time. Nobody is stopped: a row is what was
+ * there when it was read. That a goroutine is in a call is not stored by the runtime; its M tells.
  */
 #include "goroutines.h"
 
@@ -236,7 +236,9 @@ static bool is_wanted(const struct goroutines *g, uint32_t fd)
 	return g->wanted[fd / 64] >> fd % 64 & 1;
 }
 
-/* Names of what was noted since the last time; what a tick has no time for comes first in the next. */
+/*
+ * Names of what was noted since the last time; what a tick has no time for comes first in the next.
+ */
 static void emit_names(struct goroutines *g, struct names *names, source_emit_fn emit, void *arg)
 {
 	char text[NAME_BYTES];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * goroutines.h - SNAP_G rows: every goroutine that is not dead, read in bulk from the runtime's table;
- * and the names of descriptors that goroutines wait on. Only where a report asks for them: a process
- * may have a million.
+ * goroutines.h - SNAP_G rows: every goroutine that is not dead, read in bulk from the runtime's
+ * table; and the names of descriptors that goroutines wait on. Only where a report asks for them: a
+ * process may have a million.
  */
 #ifndef GOTRACE_GOROUTINES_H
 #define GOTRACE_GOROUTINES_H
@@ -19,8 +19,8 @@ void goroutines_free(struct goroutines *g);
 /* An event told of a wait on this descriptor: its name is wanted, though nobody may wait now. */
 void goroutines_note_fd(struct goroutines *g, uint64_t fd);
 /*
- * Emit the rows, and with `names` those of descriptors that are new or have changed; between BEGIN and
- * END of the snapshot that `tables` belongs to. What cannot be read is counted in tables->lost.
+ * Emit the rows, and with `names` those of descriptors that are new or have changed; between BEGIN
+ * and END of the snapshot that `tables` belongs to. What cannot be read is counted in tables->lost.
  */
 void goroutines_emit(struct goroutines *g, struct tables *tables, struct names *names,
 		     source_emit_fn emit, void *arg);

@@ -6,8 +6,8 @@
  *	 all idled made early   p50   p99   p50   p99   p50   p99  old idle queued   p99
  *	 980    12    0     1  31us  52us   9us  33us  41us  83us  940   30     10 110us
  *
- * and at the end the tables of handoff_tables.c. detect: from the start of the call, as far as
- * it is known, until its P was taken. dispatch: until another M has that P. early: the call was back
+ * and at the end the tables of handoff_tables.c. detect: from the start of the call, as far as it
+ * is known, until its P was taken. dispatch: until another M has that P. early: the call was back
  * so soon that nobody gained by it. "-": none; "?": cannot be known here.
  */
 #include "handoff.h"

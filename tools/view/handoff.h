@@ -14,8 +14,8 @@ const char *handoff_by_word(enum model_by by);
 const char *handoff_outcome_word(int outcome);
 const char *handoff_start_word(enum model_start start);
 /*
- * Rows of the tables, most hand-offs first: indexes into model_handoff_sums. The caller frees. NULL: no
- * memory, or no row.
+ * Rows of the tables, most hand-offs first: indexes into model_handoff_sums. The caller frees.
+ * NULL: no memory, or no row.
  */
 size_t *handoff_rows_sorted(const struct model *m, size_t *ret_n);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* handoff_json.c - the report of `gotrace handoff` for programs; schema/handoff.json promises it. */
+/*
+ * handoff_json.c - the report of `gotrace handoff` for programs; schema/handoff.json promises it.
+ */
 #include <stdlib.h>
 
 #include "../syscalls.h"

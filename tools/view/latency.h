@@ -23,7 +23,9 @@ struct interval_state {
 	struct grid_lines lines;
 	bool was_shed;
 };
-/* Once a tick: were probes of these groups (enum grt_temperature) armed in the interval that ends? */
+/*
+ * Once a tick: were probes of these groups (enum grt_temperature) armed in the interval that ends?
+ */
 bool interval_is_whole(struct interval_state *s, const struct model *m, uint32_t groups);
 
 #endif

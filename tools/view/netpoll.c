@@ -7,9 +7,10 @@
  *	1000 1000  1000  812    780        32      0 1.2ms 9.8ms   4us  12us
  *
  * and at the end the tables of netpoll_tables.c. Waiting are the goroutines of the newest snapshot;
- * `count` is the runtime's own counter of directions somebody waits for. parked: until somebody's poll
- * found the descriptor ready; queued: from there until the goroutine ran. Waits are named after who
- * polled: an idle M, the scheduler between two goroutines, or sysmon, when nobody had polled for 10 ms.
+ * `count` is the runtime's own counter of directions somebody waits for. parked: until somebody's
+ * poll found the descriptor ready; queued: from there until the goroutine ran. Waits are named
+ * after who polled: an idle M, the scheduler between two goroutines, or sysmon, when nobody had
+ * polled for 10 ms.
  */
 #include "netpoll.h"
 

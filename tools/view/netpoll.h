@@ -9,7 +9,9 @@
 
 const char *netpoll_by_word(int by);
 const char *netpoll_mode_word(uint8_t mode);
-/* Most waits first: indexes into model_netpoll_fds. The caller frees. NULL: no memory, or no row. */
+/*
+ * Most waits first: indexes into model_netpoll_fds. The caller frees. NULL: no memory, or no row.
+ */
 size_t *netpoll_rows_sorted(const struct model *m, size_t *ret_n);
 
 void netpoll_text_totals(struct view *v, const struct model *m, const struct view_end *e);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* netpoll_json.c - the report of `gotrace netpoll` for programs; schema/netpoll.json promises it. */
+/*
+ * netpoll_json.c - the report of `gotrace netpoll` for programs; schema/netpoll.json promises it.
+ */
 #include <stdlib.h>
 
 #include "formats.h"
