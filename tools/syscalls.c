@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static const struct syscall_desc table[] = {
 #define SYSCALL(nr, name, args) [nr] = { #name, args },
@@ -12,6 +13,13 @@ static const struct syscall_desc table[] = {
 };
 
 #define TABLE_LEN (int32_t)(sizeof(table) / sizeof(table[0]))
+
+char syscall_letter(const struct syscall_desc *d, int i, const uint64_t *args)
+{
+	if (d->args[i] != 'i')
+		return d->args[i];
+	return args && i > 0 && args[i - 1] == P_PIDFD ? 'f' : 'd';
+}
 
 const struct syscall_desc *syscall_desc(int32_t nr)
 {

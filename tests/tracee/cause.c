@@ -139,14 +139,11 @@ __attribute__((noinline)) static void sleep_abroad(void *arg)
 
 __attribute__((noinline)) static void socket_read(void *arg)
 {
-	int fd[2];
 	char c;
 
 	(void)arg;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
-		die("socketpair");
 	for (;;)
-		GUILTY(grt_read(fd[0], &c, 1));
+		GUILTY(grt_read(shared_fd, &c, 1));
 }
 
 static grt_mutex log_mutex;
@@ -205,6 +202,15 @@ static void lock_hold(void)
 		die("flock");
 }
 
+static void socket_make(void)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
+		die("socketpair");
+	shared_fd = fd[0];
+}
+
 static void pipe_fill(void)
 {
 	static char zeros[LOG_BYTES];
@@ -248,7 +254,7 @@ static const struct {
 	{ "hung_fuse", NULL, hung_look, 1, 1 },
 	{ "flock", lock_hold, lock_take, 1, 1 },
 	{ "foreign_sleep", NULL, sleep_abroad, 1, 1 },
-	{ "socket", NULL, socket_read, 1, 1 },
+	{ "socket", socket_make, socket_read, 1, 1 },
 	{ "full_pipe", pipe_fill, log_line, LOGGERS, 1 },
 	{ "pidfd", child_start, child_wait, 1, 1 },
 	{ "fifo_open", NULL, fifo_open, MANY, MANY },

@@ -11,26 +11,32 @@
  * A path says more than the directory it may start from. A name that came is better than a number;
  * an argument that is not known is no object.
  */
-static struct brief_object object_of(const struct model *m, const char *args, const uint64_t *value,
-				     int known)
+static enum grt_text text_of(char letter)
 {
+	switch (letter) {
+	case 'p':
+		return GRT_TEXT_STRING;
+	case 'f':
+	case 'a':
+		return GRT_TEXT_FD;
+	default:
+		return 0;
+	}
+}
+
+static struct brief_object object_of(const struct model *m, const struct syscall_desc *d,
+				     const uint64_t *value, int known)
+{
+	const uint64_t *all = known == GRT_REC_ARGS ? value : NULL;
 	struct brief_object o = { 0 };
 
-	for (int i = 0; i < known && args[i]; i++) {
-		enum grt_text what = args[i] == 'p'                     ? GRT_TEXT_STRING
-				     : args[i] == 'f' || args[i] == 'a' ? GRT_TEXT_FD
-									: 0;
+	for (int i = 0; i < known && d->args[i]; i++) {
+		enum grt_text what = text_of(syscall_letter(d, i, all));
 
-		if (!what || (what == GRT_TEXT_FD && (int32_t)value[i] < 0))
-			continue;
-		if (what == GRT_TEXT_STRING && !model_text(m, what, value[i]))
-			continue;
-		if (!o.what || what == GRT_TEXT_STRING)
-			o = (struct brief_object){ what, what == GRT_TEXT_FD
-								 ? (uint64_t)(int32_t)value[i]
-								 : value[i] };
-		if (o.what == GRT_TEXT_STRING)
-			break;
+		if (what == GRT_TEXT_STRING && model_text(m, what, value[i]))
+			return (struct brief_object){ what, value[i] };
+		if (what == GRT_TEXT_FD && (int32_t)value[i] >= 0 && !o.what)
+			o = (struct brief_object){ what, (uint64_t)(int32_t)value[i] };
 	}
 	return o;
 }
@@ -42,8 +48,8 @@ struct brief_object brief_object(const struct model *m, const struct model_threa
 	if (!d)
 		return (struct brief_object){ 0 };
 	if (t->has_args)
-		return object_of(m, d->args, t->args, GRT_REC_ARGS);
-	return object_of(m, d->args, &t->call_arg, 1);
+		return object_of(m, d, t->args, GRT_REC_ARGS);
+	return object_of(m, d, &t->call_arg, 1);
 }
 
 static void put_call(char *buf, const struct model *m, int32_t nr, struct brief_object o)
@@ -102,7 +108,7 @@ void brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, boo
 		return;
 	}
 	if (d && has_arg)
-		o = object_of(m, d->args, &arg, 1);
+		o = object_of(m, d, &arg, 1);
 	put_call(buf, m, nr, o);
 }
 

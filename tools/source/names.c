@@ -132,11 +132,15 @@ void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_r
 {
 	int32_t nr = (int32_t)(row->arg[2] >> 32);
 	const struct syscall_desc *d = syscall_desc(nr);
+	uint64_t args[GRT_REC_ARGS] = { row->arg[5] };
 	char buf[NAME_BYTES];
 
+	for (int i = 0; call && i < GRT_REC_ARGS; i++)
+		args[i] = call->arg[i];
 	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))
 		names_put(n, GRT_TEXT_FUNCTION, row->arg[5], buf, emit, arg);
 	for (int i = 0; d && i < GRT_REC_ARGS && d->args[i]; i++)
 		if (i == 0 || call)
-			name_argument(n, d->args[i], call ? call->arg[i] : row->arg[5], emit, arg);
+			name_argument(n, syscall_letter(d, i, call ? args : NULL), args[i], emit,
+				      arg);
 }

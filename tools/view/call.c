@@ -77,10 +77,10 @@ static void put_arg(struct line *l, const struct model *m, char how, uint64_t v)
 }
 
 /* The runtime notes the first argument only: then "..." stands for the rest. */
-static void put_args(struct line *l, const struct model *m, const char *args,
+static void put_args(struct line *l, const struct model *m, const struct syscall_desc *d,
 		     const struct model_thread *t)
 {
-	const char *comma = "";
+	const char *comma = "", *args = d->args;
 
 	for (int i = 0; i < GRT_REC_ARGS && args[i]; i++) {
 		if (!t->has_args && i > 0) {
@@ -90,7 +90,8 @@ static void put_args(struct line *l, const struct model *m, const char *args,
 		if (args[i] == '.')
 			continue;
 		put(l, "%s", comma);
-		put_arg(l, m, args[i], t->has_args ? t->args[i] : t->call_arg);
+		put_arg(l, m, syscall_letter(d, i, t->has_args ? t->args : NULL),
+			t->has_args ? t->args[i] : t->call_arg);
 		comma = ", ";
 	}
 }
@@ -131,7 +132,7 @@ void call_text(char *buf, size_t bytes, const struct model *m, const struct mode
 		put(&l, "%s", d->name);
 		if (d->args[0]) {
 			put(&l, "(");
-			put_args(&l, m, d->args, t);
+			put_args(&l, m, d, t);
 			put(&l, ")");
 		}
 	} else if (t->nr >= 0) {
