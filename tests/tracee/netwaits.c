@@ -5,13 +5,17 @@
  *   netwaits parked N
  *	N goroutines, each parked in a read of a socket of its own.
  *   netwaits rounds N
- *	One P; one goroutine reads a byte N times. Each byte is written when the reader, and nobody
- *	else, has had the P twice since it said that it would read: it is parked then. N waits.
+ *	One P; one goroutine reads a byte N times. Each byte is written when it is parked: it has
+ *	had the P since it said that it would read, and no thread is awake that could be in its
+ *	call. N waits.
  *   netwaits rescue N
  *	The same, but whoever wrote computes for RESCUE_NS without a call: only sysmon can poll.
  *
  * Says "ready: PID N" when all of it is done, and then sleeps until it is killed.
  */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +84,56 @@ static void compute(int64_t ns)
 		;
 }
 
+/* The letter of a thread; '?': it has ended. */
+static char state_of(const char *tid)
+{
+	char path[64], text[512], *end;
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	end = strrchr(text, ')');
+	return end ? end[2] : '?';
+}
+
+/* Are all threads asleep but for this one, and sysmon, which runs no goroutine? */
+static bool is_alone(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	bool is_alone = d != NULL;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		pid_t tid = (pid_t)strtol(e->d_name, NULL, 10);
+
+		if (tid > 0 && tid != getpid() && tid != gettid())
+			is_alone &= state_of(e->d_name) == 'S';
+	}
+	if (d)
+		closedir(d);
+	return is_alone;
+}
+
+/*
+ * It may have been asked to yield on its way to the read; and sysmon may have taken its P in the
+ * read itself, so that it is in a call while others run. Both twice, since one may follow the
+ * other.
+ */
+static void await_parked(void)
+{
+	for (int times = 0; times < 2; times++) {
+		grt_yield();
+		grt_yield();
+		if (!is_alone())
+			times = -1;
+	}
+}
+
 static int exchange(void)
 {
 	int fd[2];
@@ -89,9 +143,7 @@ static int exchange(void)
 	for (long i = 0; i < n; i++) {
 		while (begun <= i)
 			grt_yield();
-		/* It may have been asked to yield on its way to the read. */
-		grt_yield();
-		grt_yield();
+		await_parked();
 		if (write(fd[1], "x", 1) != 1)
 			return -1;
 		if (!strcmp(mode, "rescue"))
