@@ -9,6 +9,8 @@
 
 #include "../runtime/trace_abi.h"
 
+#define KERNEL_FRAMES 8 /* where it sleeps: what lies above is the way there from the call */
+
 /* One thread, as the iterator saw it. */
 struct task_row {
 	__u32 tid;            /* in the pid namespace of the observer */
@@ -20,15 +22,16 @@ struct task_row {
 	__u32 exit_state;
 	__u32 is_on_cpu; /* executes at this moment */
 	__u32 cpu;       /* where it runs or ran last: whose clock exec_start is of */
-	__u32 reserved;
+	__u32 nkernel;   /* of kernel[] */
 	__u64 exec_start_ns; /* scheduler clock: last time it was charged, i.e. ran */
 	__u64 start_ns;      /* CLOCK_BOOTTIME */
 	__s64 nr;            /* system call it is in, -1: none */
 	__u64 args[6];
 	__u64 ip, sp, bp; /* user registers */
 	__u64 bx, r12, r13, r14, r15;
+	__u64 kernel[KERNEL_FRAMES]; /* only where want_kernel is set: else the row ends before */
 };
-_Static_assert(sizeof(struct task_row) == 176, "task_row is an ABI");
+_Static_assert(sizeof(struct task_row) == 176 + 8 * KERNEL_FRAMES, "task_row is an ABI");
 
 /* Where one argument of a probe is, at its site. */
 struct probe_arg_spec {

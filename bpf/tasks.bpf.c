@@ -17,6 +17,7 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 const volatile __u32 target_tgid; /* as the observer's pid namespace knows it */
+const volatile __u32 want_kernel; /* kernel stacks, too: three times the time */
 
 static __u32 nr_at_level(struct pid *pid, __u32 level)
 {
@@ -75,6 +76,17 @@ static void read_registers(struct task_row *row, struct task_struct *task)
 	row->r15 = BPF_CORE_READ(regs, r15);
 }
 
+/* Of who sleeps: what runs has none that holds. */
+static void read_kernel_stack(struct task_row *row, struct task_struct *task)
+{
+	long bytes;
+
+	if (row->state == 0 || row->is_on_cpu)
+		return;
+	bytes = bpf_get_task_stack(task, row->kernel, sizeof(row->kernel), 0);
+	row->nkernel = bytes > 0 ? (__u32)bytes / sizeof(row->kernel[0]) : 0;
+}
+
 SEC("iter/task")
 int dump_threads(struct bpf_iter__task *ctx)
 {
@@ -98,6 +110,11 @@ int dump_threads(struct bpf_iter__task *ctx)
 	row.exec_start_ns = BPF_CORE_READ(task, se.exec_start);
 	row.start_ns = BPF_CORE_READ(task, start_boottime);
 	read_registers(&row, task);
-	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	if (want_kernel) {
+		read_kernel_stack(&row, task);
+		bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	} else {
+		bpf_seq_write(ctx->meta->seq, &row, __builtin_offsetof(struct task_row, kernel));
+	}
 	return 0;
 }

@@ -14,14 +14,17 @@
 #include "tasks.skel.h"
 #include "threads.h"
 
-#define PIECE_ROWS 384 /* about 64 KiB */
+#define PIECE_BYTES 65536
+
+_Static_assert(THREAD_KERNEL_FRAMES == KERNEL_FRAMES, "one stack, two rooms");
 
 struct threads_iter {
 	struct tasks_bpf *skel;
 	struct bpf_link *link;
 	struct sched_clock *clock; /* while reading */
 	uint32_t init_tgid, observer_level;
-	struct task_row buf[PIECE_ROWS];
+	size_t row_bytes; /* rows are shorter without kernel stacks */
+	char buf[PIECE_BYTES];
 };
 
 static char state_letter(const struct task_row *r)
@@ -44,7 +47,7 @@ static char state_letter(const struct task_row *r)
 	return r->state & 0x40 ? 'P' : 'R';
 }
 
-struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
+static struct threads_iter *iter_open(const struct target *t, bool want_kernel, int *ret_error)
 {
 	union bpf_iter_link_info info = { .task = { .pid = (uint32_t)t->pid } };
 	/* The macro also clears the padding, which libbpf takes for options it does not know. */
@@ -57,6 +60,9 @@ struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
 	it->skel = tasks_bpf__open();
 	if (it->skel) {
 		it->skel->rodata->target_tgid = (uint32_t)t->pid;
+		it->skel->rodata->want_kernel = want_kernel;
+		it->row_bytes = want_kernel ? sizeof(struct task_row)
+					    : offsetof(struct task_row, kernel);
 		*ret_error = tasks_bpf__load(it->skel);
 	} else {
 		*ret_error = -errno;
@@ -70,6 +76,31 @@ struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
 		return NULL;
 	}
 	return it;
+}
+
+struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
+{
+	return iter_open(t, false, ret_error);
+}
+
+struct threads_iter *threads_iter_open_deep(const struct target *t, int *ret_error)
+{
+	return iter_open(t, true, ret_error);
+}
+
+static void copy_registers(struct thread_row *t, const struct task_row *r)
+{
+	t->ip = r->ip;
+	t->sp = r->sp;
+	t->bp = r->bp;
+	t->bx = r->bx;
+	t->r12 = r->r12;
+	t->r13 = r->r13;
+	t->r14 = r->r14;
+	t->r15 = r->r15;
+	t->has_registers = true;
+	t->nkernel = r->nkernel < KERNEL_FRAMES ? (uint8_t)r->nkernel : KERNEL_FRAMES;
+	memcpy(t->kernel, r->kernel, sizeof(t->kernel));
 }
 
 static bool add_row(struct threads_iter *it, const struct task_row *r, struct thread_list *ret)
@@ -92,8 +123,7 @@ static bool add_row(struct threads_iter *it, const struct task_row *r, struct th
 	t->nr = r->nr;
 	t->has_args = r->nr >= 0;
 	memcpy(t->args, r->args, sizeof(t->args));
-	t->sp = r->sp;
-	t->ip = r->ip;
+	copy_registers(t, r);
 	if (thread_is_asleep(t))
 		t->asleep_since_ns = sched_clock_to_monotonic(it->clock, r->cpu, r->exec_start_ns);
 	return true;
@@ -111,11 +141,15 @@ int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct
 	while (rc == 0 && (n = read(fd, it->buf, sizeof(it->buf))) != 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
-		if (n < 0 || n % (ssize_t)sizeof(it->buf[0]) != 0)
+		if (n < 0 || (size_t)n % it->row_bytes != 0)
 			rc = n < 0 ? -errno : -EIO;
-		for (ssize_t i = 0; rc == 0 && i < n / (ssize_t)sizeof(it->buf[0]); i++)
-			if (!add_row(it, &it->buf[i], ret))
+		for (size_t at = 0; rc == 0 && at < (size_t)n; at += it->row_bytes) {
+			struct task_row row = { 0 };
+
+			memcpy(&row, it->buf + at, it->row_bytes);
+			if (!add_row(it, &row, ret))
 				rc = -ENOMEM;
+		}
 	}
 	close(fd);
 	thread_list_sort(ret);

@@ -22,6 +22,7 @@
 #include "events.h"
 #include "snapshot.h"
 #include "source.h"
+#include "stacks.h"
 
 #define DRAIN_MS 100 /* how long records may wait in the ring */
 #define NS_PER_MS 1000000
@@ -184,6 +185,7 @@ static void live_close(struct source *base)
 
 	events_close(l->events);
 	threads_iter_close(l->iter);
+	stacks_free(l->snapshot.stacks);
 	names_free(l->snapshot.names);
 	goroutines_free(l->snapshot.goroutines);
 	limits_free(l->snapshot.limits);
@@ -204,7 +206,8 @@ static void open_iter(struct live *l)
 	struct thread_list first = { 0 };
 	int rc;
 
-	l->iter = threads_iter_open(l->target, &rc);
+	l->iter = l->opts.want_stacks ? threads_iter_open_deep(l->target, &rc)
+				      : threads_iter_open(l->target, &rc);
 	/* The first read tells who we and the target are in the kernel's numbering. */
 	if (l->iter)
 		rc = threads_iter_read(l->iter, &unknown, &first);
@@ -267,9 +270,13 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		else
 			open_iter(l);
 		rc = snapshot_open(&l->snapshot, t, l->iter);
-		if (rc == 0 && o->want_names) {
+		if (rc == 0 && (o->want_names || o->want_stacks)) {
 			l->snapshot.names = names_new(t);
 			rc = l->snapshot.names ? 0 : -ENOMEM;
+		}
+		if (rc == 0 && o->want_stacks) {
+			l->snapshot.stacks = stacks_new(t, l->snapshot.names);
+			rc = l->snapshot.stacks ? 0 : -ENOMEM;
 		}
 		if (rc == 0 && o->want_goroutines) {
 			l->snapshot.goroutines = goroutines_new(t);

@@ -11,7 +11,6 @@
 
 #include "../syscalls.h"
 #include "../target/fdname.h"
-#include "../target/symname.h"
 #include "threads.h"
 
 #define SENT_SLOTS 16384u /* a power of two: more names than that are rare, and only sent again */
@@ -49,8 +48,14 @@ void names_free(struct names *n)
 	free(n);
 }
 
+struct symname *names_functions(const struct names *n)
+{
+	return n->symname;
+}
+
 void names_begin(struct names *n)
 {
+	maps_refresh(symname_maps(n->symname));
 	fdname_refresh(n->fdname);
 }
 

@@ -7,6 +7,7 @@
 #ifndef GOTRACE_NAMES_H
 #define GOTRACE_NAMES_H
 
+#include "../target/symname.h"
 #include "source.h"
 
 struct names;
@@ -19,6 +20,8 @@ void names_begin(struct names *n);
 /* What the M row of a thread, and its CALL row or NULL, need. */
 void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
 		  source_emit_fn emit, void *arg);
+/* Functions of the target, for who names them too. */
+struct symname *names_functions(const struct names *n);
 /* One name, if it is new or has changed. */
 void names_put(struct names *n, enum grt_text what, uint64_t key, const char *text,
 	       source_emit_fn emit, void *arg);

@@ -22,6 +22,7 @@ struct snapshot {
 	struct tables tables;
 	struct threads_iter *iter;     /* NULL: /proc */
 	struct names *names;           /* NULL: not wanted */
+	struct stacks *stacks;         /* NULL: not wanted */
 	struct goroutines *goroutines; /* NULL: not wanted */
 	struct limits *limits;         /* NULL: not wanted */
 	struct sched_clock clock;

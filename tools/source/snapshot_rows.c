@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../../bpf/mstate.h"
+#include "stacks.h"
 
 static uint64_t taken_ns(uint64_t take)
 {
@@ -183,6 +184,8 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 		o->emit(o->arg, &call);
 	if (s->names)
 		names_of_row(s->names, &rec, has_call ? &call : NULL, o->emit, o->arg);
+	if (s->stacks)
+		stacks_emit(s->stacks, t, o->now_ns, o->emit, o->arg);
 }
 
 /* Index of the M of each thread, by tid; -1 for none. */
@@ -228,6 +231,8 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 		return;
 	if (s->names)
 		names_begin(s->names);
+	if (s->stacks)
+		stacks_take(s->stacks, s, m_of);
 	put(&o, GRT_K_SNAP_BEGIN, s->seq, (uint64_t)level, s->target->start_time_ns, s->settle_ns,
 	    0, 0);
 	emit_sched(s, &o);

@@ -13,6 +13,8 @@
 #include "../target/target.h"
 #include "sched_clock.h"
 
+#define THREAD_KERNEL_FRAMES 8
+
 struct thread_row {
 	uint32_t tid;             /* as we know it */
 	uint32_t ns_tid;          /* as the thread knows it */
@@ -24,6 +26,10 @@ struct thread_row {
 	uint64_t args[6];
 	bool has_args;
 	uint64_t sp, ip;
+	uint64_t bp, bx, r12, r13, r14, r15; /* where has_registers is set */
+	bool has_registers;
+	uint8_t nkernel;
+	uint64_t kernel[THREAD_KERNEL_FRAMES]; /* where in the kernel it sleeps, innermost first */
 };
 
 struct thread_list {
@@ -48,6 +54,8 @@ bool threads_read_one(const struct target *t, const struct sched_clock *clock,
 /* The iterator. NULL and -errno in *ret_error where it may not be used. */
 struct threads_iter;
 struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
+/* The same, and rows have kernel stacks. */
+struct threads_iter *threads_iter_open_deep(const struct target *t, int *ret_error);
 int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret);
 /* The process as the initial pid namespace numbers it; 0 before the first read. */
 uint32_t threads_iter_init_tgid(const struct threads_iter *it);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ksym.c - see ksym.h. The text is read as a whole and cut up in place; only functions are kept. Without
- * the right to addresses the kernel shows all of them as 0.
+ * ksym.c - see ksym.h. The text is read as a whole and cut up in place; only functions are kept.
+ * Without the right to addresses the kernel shows all of them as 0.
  */
 #include "ksym.h"
 

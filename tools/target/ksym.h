@@ -9,7 +9,10 @@
 
 struct ksym;
 
-/* The kernel's own table, or another file of its form. NULL: it may not be read, or shows no addresses. */
+/*
+ * The kernel's own table, or another file of its form. NULL: it may not be read, or shows no
+ * addresses.
+ */
 struct ksym *ksym_open(const char *path);
 void ksym_close(struct ksym *k);
 /* The function that holds an address; NULL: none. Good until the close. */

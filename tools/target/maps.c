@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * maps.c - see maps.h. /proc/PID/maps has two lines a thread, so that it is read when an address is not
- * known and not each time.
+ * maps.c - see maps.h. /proc/PID/maps has two lines a thread, so that it is read when an address
+ * is not known and not each time.
  *
- * libdwfl maps the file: reading all debug information of a large program would take its size in memory.
- * A file that is cut short while it runs would kill its own process before it troubles us.
+ * libdwfl maps the file: reading all debug information of a large program would take its size in
+ * memory. A file that is cut short while it runs would kill its own process before it troubles us.
  */
 #include "maps.h"
 
@@ -226,8 +226,8 @@ static bool bias_of(int fd, const struct map *map, uint64_t *ret)
 }
 
 /*
- * By build-id only, from below /usr/lib/debug: the variant of libdwfl that also asks a server on the
- * network would let a screen wait for it.
+ * By build-id only, from below /usr/lib/debug: the variant of libdwfl that also asks a server on
+ * the network would let a screen wait for it.
  */
 static const Dwfl_Callbacks callbacks = {
 	.find_elf = dwfl_build_id_find_elf,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * maps.h - what is mapped executable in a process, and the file behind each such mapping, opened when
- * it is first asked for: unwind tables, symbols and lines by libdwfl, addresses as in the process.
+ * maps.h - what is mapped executable in a process, and the file behind each such mapping, opened
+ * when it is first asked for: unwind tables, symbols and lines by libdwfl, addresses as in the
+ * process.
  *
- * A map lives as long as its owner; pointers to it stay good until maps_free. What was unmapped stays
- * known: an address of it is nobody's until something else is mapped there and maps_refresh has seen it.
+ * A map lives as long as its owner; pointers to it stay good until maps_free. What was unmapped
+ * stays known: an address of it is nobody's until something else is mapped there and maps_refresh
+ * has seen it.
  */
 #ifndef GOTRACE_MAPS_H
 #define GOTRACE_MAPS_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* pages.c - see pages.h. A fixed number of pages: when all are used, what else is wanted is unreadable. */
+/*
+ * pages.c - see pages.h. A fixed number of pages: when all are used, what else is wanted is
+ * unreadable.
+ */
 #include "pages.h"
 
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * pages.h - the target's memory by pages, read in bulk when many have been asked for: stacks of a
- * thousand threads take a few reads, not some for each thread. What was read stays until pages_forget.
+ * thousand threads take a few reads, not some for each thread. What was read stays until
+ * pages_forget.
  */
 #ifndef GOTRACE_PAGES_H
 #define GOTRACE_PAGES_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * symname.c - see symname.h. Symbols and lines by libdwfl, which also finds a separate debug file by the
- * build-id; demangled by libiberty (C++, Rust), which is small and can be linked into the program.
+ * symname.c - see symname.h. Symbols and lines by libdwfl, which also finds a separate debug file
+ * by the build-id; demangled by libiberty (C++, Rust), which is small and can be linked into the
+ * program.
  */
 #include "symname.h"
 

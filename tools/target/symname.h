@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * symname.h - which function of the target an address lies in, and which line of its source. Each answer
- * is looked up once. Names come from the target: control characters are replaced.
+ * symname.h - which function of the target an address lies in, and which line of its source. Each
+ * answer is looked up once. Names come from the target: control characters are replaced.
  */
 #ifndef GOTRACE_SYMNAME_H
 #define GOTRACE_SYMNAME_H
@@ -20,8 +20,8 @@ struct symname *symname_new(pid_t tid);
 void symname_free(struct symname *s);
 struct maps *symname_maps(const struct symname *s);
 /*
- * "usleep", "ns::worker", or "libx.so.1+0x1f40" (the offset in the file) where the file has no symbol
- * for it; false: not even a file.
+ * "usleep", "ns::worker", or "libx.so.1+0x1f40" (the offset in the file) where the file has no
+ * symbol for it; false: not even a file.
  */
 bool symname_get(struct symname *s, uint64_t addr, char *buf, size_t bytes);
 /* "files.c:41"; false: no debug information says so. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unwind.c - see unwind.h. Rows are kept in a table that grows and forgets nothing: a program has some
- * hundred places where its threads sleep, or are called from.
+ * unwind.c - see unwind.h. Rows are kept in a table that grows and forgets nothing: a program has
+ * some hundred places where its threads sleep, or are called from.
  */
 #include "unwind.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unwind_row.c - from what libdw says of a pc to a row. Compilers for x86-64 need few kinds of rules: a
- * register plus an offset, for the CFA also once through memory (the frame of a signal). Whatever else
- * there is (procedure linkage tables: nobody sleeps there) ends a stack.
+ * unwind_row.c - from what libdw says of a pc to a row. Compilers for x86-64 need few kinds of
+ * rules: a register plus an offset, for the CFA also once through memory (the frame of a signal).
+ * Whatever else there is (procedure linkage tables: nobody sleeps there) ends a stack.
  */
 #include <dwarf.h>
 #include <elfutils/libdw.h>
