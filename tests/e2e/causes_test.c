@@ -67,13 +67,10 @@ static bool tells_stacks(const char *json)
 static void assert_blocked_names(const struct seeded *s, const struct program *p, bool *has_stacks)
 {
 	char *options[] = { "--json", NULL };
-	struct outcome *o = calloc(1, sizeof(*o));
+	const char *said = gotrace_until(p->pid, "blocked", options, are_blocked, &s->blocked);
 
-	assert_non_null(o);
-	gotrace_until(o, p->pid, "blocked", options, are_blocked, &s->blocked);
-	*has_stacks = tells_stacks(o->out);
-	assert_names(s, p, after(o->out, "\"groups\":["), *has_stacks);
-	free(o);
+	*has_stacks = tells_stacks(said);
+	assert_names(s, p, after(said, "\"groups\":["), *has_stacks);
 }
 
 static long long milli_of_first(const char *totals)

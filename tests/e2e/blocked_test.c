@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blocked_test.c - `gotrace blocked` on programs that know the truth about themselves: how many wait, in
+ * what, on what; what its options leave out; what the target pays; field cases C01, C03, C05.
+ */
+#include <fcntl.h>
+
+#include "../unit/schema.h"
+#include "sick.h"
+
+#define READERS 97
+
+static struct sick_room room;
+static const char *said; /* by the gotrace that ran last */
+
+static unsigned int count_of(const char *text, const char *word)
+{
+	unsigned int n = 0;
+
+	for (; (text = strstr(text, word)) != NULL; text++)
+		n++;
+	return n;
+}
+
+static struct program growth_start(void)
+{
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
+			 "--fifos",
+			 "97",
+			 "--urandom",
+			 "0",
+			 "--seconds",
+			 "100",
+			 NULL };
+	struct program p = program_start(argv, NULL);
+
+	program_expect(&p, "ready");
+	return p;
+}
+
+static void blocked_until(pid_t pid, long n, char *const options[])
+{
+	said = gotrace_until(pid, "blocked", options, are_blocked, &n);
+}
+
+/* The object between the braces of its first group. */
+static long groups_threads(const char *json)
+{
+	return json_number(strstr(json, "\"groups\":["), "threads");
+}
+
+static void test_97_readers_of_97_fifos_are_97_rows(void **state)
+{
+	char *options[] = { "--json", NULL }, name[64];
+	struct program p = growth_start();
+
+	(void)state;
+	blocked_until(p.pid, READERS, options);
+	assert_int_equal(json_number(said, "blocked"), READERS);
+	for (int i = 0; i < READERS; i++) {
+		snprintf(name, sizeof(name), "/fifo-%d\",\"note\"", i);
+		assert_int_equal(count_of(said, name), 1);
+	}
+	program_stop(&p);
+}
+
+static void test_threads_asleep_before_we_came_have_a_time(void **state)
+{
+	char *options[] = { "--json", NULL }, *longer[] = { "--min", "1h", "--json", NULL };
+	struct program p = growth_start();
+
+	(void)state;
+	blocked_until(p.pid, READERS, options);
+	assert_int_equal(count_of(said, "\"for_ns\":null"), 0);
+	assert_int_equal(count_of(said, "\"at_least\":true"), 0);
+	blocked_until(p.pid, READERS, longer);
+	assert_says(said, "\"ms\":[]");
+	program_stop(&p);
+}
+
+/* One look: nothing is armed in the target, no event is told of. */
+static void test_the_first_screen_needs_no_probe(void **state)
+{
+	char *options[] = { "--json", NULL };
+	struct program p = growth_start();
+
+	(void)state;
+	blocked_until(p.pid, READERS, options);
+	assert_int_equal(json_number(said, "wanted"), 0);
+	assert_int_equal(json_number(said, "probe_hits"), 0);
+	program_stop(&p);
+}
+
+static void test_options_choose_rows(void **state)
+{
+	char *by_fd[] = { "--fd", "7", "--json", NULL };
+	char *other_call[] = { "--call", "write", "--json", NULL };
+	char *sampled[] = { "--sample", "--call", "read", "--json", NULL };
+	struct program p = growth_start();
+
+	(void)state;
+	blocked_until(p.pid, READERS, by_fd);
+	assert_int_equal(count_of(said, "\"descriptor\":{\"fd\":7,"), 1);
+	assert_int_equal(count_of(said, "\"tid\":"), 1);
+	blocked_until(p.pid, READERS, other_call);
+	assert_says(said, "\"ms\":[]");
+	blocked_until(p.pid, READERS, sampled);
+	assert_int_equal(count_of(said, "\"descriptor\":{\"fd\":"), READERS);
+	program_stop(&p);
+}
+
+static struct outcome out;
+
+static void refused(char *const argv[], const char *why)
+{
+	gotrace_run(&out, NULL, -1, argv);
+	assert_code(&out, 2);
+	assert_says(out.err, why);
+}
+
+static void test_wrong_options_are_refused(void **state)
+{
+	char *call[] = { "gotrace", "blocked", "--call", "raed", "1", NULL };
+	char *both[] = { "gotrace", "blocked", "--by-call", "--by-stack", "1", NULL };
+	char *fd[] = { "gotrace", "blocked", "--fd", "99999999999", "1", NULL };
+
+	(void)state;
+	refused(call, "no such system call");
+	assert_says(out.err, "hint:");
+	refused(both, "one of them");
+	refused(fd, "too large");
+}
+
+static void test_watching_tells_who_got_the_p(void **state)
+{
+	char pid[16], *argv[] = {
+		(char *)getenv("GOTRACE"), "blocked", "--watch", "--json", "-i", "50ms", pid, NULL
+	};
+	struct program p, g;
+
+	(void)state;
+	sick_room_open(&room);
+	p = sick_start(&room, "fifo", "200");
+	snprintf(pid, sizeof(pid), "%d", p.pid);
+	g = program_start(argv, NULL);
+	do
+		program_expect(&g, "{\"type\":\"blocked\"");
+	while (!strstr(g.line, "\"heir\":{\"m\":"));
+	program_stop(&g);
+	program_stop(&p);
+	sick_room_close(&room);
+}
+
+/* C01: the path of an open that never ends is in its argument only; a name that is gone changes nothing. */
+static void test_c01_opens_of_a_fifo_are_one_group_with_its_path(void **state)
+{
+	char *options[] = { "--by-call", "--json", NULL }, want[128];
+	struct program p;
+	int writer;
+	const long none = 0;
+
+	(void)state;
+	sick_room_open(&room);
+	p = sick_start(&room, "fifo_open", "0");
+	snprintf(want, sizeof(want), "\"call\":\"openat(%s)\",\"where\"", room.fifo);
+	blocked_until(p.pid, 20, options);
+	assert_int_equal(json_number(said, "blocked"), 20);
+	assert_int_equal(groups_threads(said), 20);
+	assert_says(said, want);
+
+	writer = open(room.fifo, O_RDWR | O_CLOEXEC);
+	assert_true(writer >= 0);
+	do
+		blocked_until(p.pid, none, options);
+	while (json_number(said, "blocked") != 0);
+	close(writer);
+	program_stop(&p);
+	sick_room_close(&room);
+}
+
+static void test_c01_a_removed_name_wakes_nobody(void **state)
+{
+	char *options[] = { "--by-call", "--json", NULL };
+	struct program p;
+
+	(void)state;
+	sick_room_open(&room);
+	p = sick_start(&room, "fifo_open", "0");
+	blocked_until(p.pid, 20, options);
+	assert_int_equal(unlink(room.fifo), 0);
+	blocked_until(p.pid, 20, options);
+	assert_int_equal(groups_threads(said), 20);
+	program_stop(&p);
+	sick_room_close(&room);
+}
+
+/* C03: the runtime's poller is told apart by its descriptor, not by its call. */
+static void test_c03_private_epoll_waits_are_blocked_and_the_poller_is_not(void **state)
+{
+	char *options[] = { "--json", NULL }, *watch[] = { "--json", "-n", "1", NULL };
+	struct program p;
+
+	(void)state;
+	sick_room_open(&room);
+	p = sick_start(&room, "epoll", "0");
+	blocked_until(p.pid, 20, options);
+	assert_int_equal(json_number(said, "blocked"), 20);
+	assert_int_equal(count_of(said, "\"name\":\"epoll_wait\""), 20);
+	said = gotrace_until(p.pid, "threads", watch, are_blocked, &(const long){ 20 });
+	assert_true(json_number(said, "polling") <= 1);
+	program_stop(&p);
+	sick_room_close(&room);
+}
+
+/* C05: one thread is stuck, and the goroutines behind its lock are not forgotten. */
+static void test_c05_one_write_is_stuck_and_99_goroutines_are_parked(void **state)
+{
+	char *options[] = { "--json", NULL };
+	struct program p;
+	long parked;
+
+	(void)state;
+	sick_room_open(&room);
+	p = sick_start(&room, "full_pipe", "0");
+	blocked_until(p.pid, 1, options);
+	assert_int_equal(json_number(said, "blocked"), 1);
+	assert_says(said, "\"text\":\"write(");
+	assert_says(said, ", 4000)\"");
+	/* 99 loggers, and some of the 11 that sleep by timer. */
+	parked = json_number(said, "goroutines_parked");
+	assert_in_range(parked, 99, 99 + 12);
+	said = gotrace_until(p.pid, "blocked", NULL, is_any, NULL);
+	assert_says(said, "1 blocked: 1 in write(pipe:[");
+	assert_says(said, "goroutines are parked");
+	program_stop(&p);
+	sick_room_close(&room);
+}
+
+static void test_real_output_fits_the_schema(void **state)
+{
+	char schema[] = "/tmp/blocked_schema.XXXXXX", json[] = "/tmp/blocked_json.XXXXXX", pid[16];
+	char *print[] = { "gotrace", "schema", "blocked", NULL };
+	char *argv[] = { "gotrace", "blocked", "--json", "-n", "3", "-i", "20ms", pid, NULL };
+	int schema_fd = mkstemp(schema), json_fd = mkstemp(json);
+	struct program p = growth_start();
+
+	(void)state;
+	snprintf(pid, sizeof(pid), "%d", p.pid);
+	gotrace_run(&out, NULL, schema_fd, print);
+	assert_code(&out, 0);
+	gotrace_run(&out, NULL, json_fd, argv);
+	assert_code(&out, 0);
+	assert_true(schema_file_holds(schema, json));
+	unlink(schema);
+	unlink(json);
+	close(schema_fd);
+	close(json_fd);
+	program_stop(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_97_readers_of_97_fifos_are_97_rows),
+		cmocka_unit_test(test_threads_asleep_before_we_came_have_a_time),
+		cmocka_unit_test(test_the_first_screen_needs_no_probe),
+		cmocka_unit_test(test_options_choose_rows),
+		cmocka_unit_test(test_wrong_options_are_refused),
+		cmocka_unit_test(test_watching_tells_who_got_the_p),
+		cmocka_unit_test(test_c01_opens_of_a_fifo_are_one_group_with_its_path),
+		cmocka_unit_test(test_c01_a_removed_name_wakes_nobody),
+		cmocka_unit_test(test_c03_private_epoll_waits_are_blocked_and_the_poller_is_not),
+		cmocka_unit_test(test_c05_one_write_is_stuck_and_99_goroutines_are_parked),
+		cmocka_unit_test(test_real_output_fits_the_schema),
+	};
+
+	e2e_init();
+	if (!getenv("EXAMPLES_DIR"))
+		e2e_skip("EXAMPLES_DIR is not set");
+	if (!schema_can_judge())
+		e2e_skip("python3-jsonschema is not installed");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
