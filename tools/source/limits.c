@@ -143,6 +143,11 @@ static uint64_t cgroup_number(const char *root, const char *path, const char *na
 	return file_read(file, text) ? number_parse(text) : LIMITS_NONE;
 }
 
+static uint64_t left(uint64_t max, uint64_t used)
+{
+	return max > used ? max - used : 0;
+}
+
 void limits_cgroup_read(const char *root, const char *path, uint64_t *ret_max, uint64_t *ret_used)
 {
 	char at[PATH_MAX], *slash;
@@ -154,7 +159,7 @@ void limits_cgroup_read(const char *root, const char *path, uint64_t *ret_max, u
 		uint64_t used = cgroup_number(root, at, "pids.current");
 
 		if (max != LIMITS_NONE && used != LIMITS_NONE &&
-		    (*ret_max == LIMITS_NONE || max - used < *ret_max - *ret_used)) {
+		    (*ret_max == LIMITS_NONE || left(max, used) < left(*ret_max, *ret_used))) {
 			*ret_max = max;
 			*ret_used = used;
 		}
