@@ -6,6 +6,7 @@
 #include "lock.h"
 #include "mset.h"
 #include "netpoll.h"
+#include "order.h"
 #include "poller.h"
 #include "probes.h"
 #include "pset.h"
@@ -27,8 +28,8 @@ static bool claim_first_spinner(void)
 
 #ifdef GRT_DEBUG
 /*
- * The sources of find_runnable in its own order, but for the Gs of other Ps: whoever has made one of those
- * wakes somebody for it after it was published, and sees this P idle then (m_wake).
+ * The sources of find_runnable in its own order, but for the Gs of other Ps: whoever makes one of those and
+ * finds nobody who looks for it sees this P idle, or leaves needspinning, at which handoff_p looks next.
  */
 const char *handoff_would_find(const struct p *p, i64 lastpoll)
 {
@@ -96,8 +97,13 @@ void handoff_p(struct p *p, u64 from, u64 g, enum grt_handoff_cause cause)
 		to = m_start(p, spinning, from, GRT_MNEW_HANDOFF);
 		if (to.made && outcome == GRT_HANDOFF_WOKE)
 			outcome = GRT_HANDOFF_MADE;
-	} else if (when != 0) {
-		poller_tell(when);
+	} else {
+		/* (B) of m_wake: whoever spun and found work since the first look saw no idle P. */
+		fence_full();
+		if (__atomic_load_n(&sched.needspinning, __ATOMIC_SEQ_CST))
+			m_wake();
+		if (when != 0)
+			poller_tell(when);
 	}
 	PROBE_FIRE(handoff, id, from, g, cause, outcome, to.m);
 }

@@ -113,7 +113,7 @@ struct m_started m_start(struct p *p, bool spinning, u64 from, enum grt_m_new_ca
  * Without the lock where nothing is to be done. Nobody idle: whoever is about to drop its P must look
  * again, which needspinning tells it:
  *
- *     producer                          M that drops its P (find.c, holds sched.lock)
+ *     producer                          M that drops a P (find.c, handoff.c)
  *     publishes work                    finds nothing
  *     needspinning = 1   (A)            npidle++              (B)
  *     fence                             fence
@@ -138,6 +138,8 @@ void m_wake(void)
 	if (!__atomic_compare_exchange_n(&sched.nmspinning, &none, 1, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_RELAXED))
 		return;
+	/* Granted: the M that starts looks everywhere. Without a P for it, m_start makes it 1 again. */
+	__atomic_store_n(&sched.needspinning, 0, __ATOMIC_SEQ_CST);
 	m_start(NULL, true, GRT_NO_ID, GRT_MNEW_WAKEP);
 }
 

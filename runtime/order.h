@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * order.h - the one full fence, by name. Pairs: m_wake (mset.c) with recheck and give_up_p (find.c).
+ * order.h - the one full fence, by name. Pairs: m_wake (mset.c) with recheck and give_up_p
+ * (find.c) and handoff_p (handoff.c).
  *
  * Thread sanitizer does not understand fences; there, an atomic operation on a common word orders the
  * same two threads.

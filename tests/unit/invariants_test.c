@@ -7,12 +7,15 @@
  */
 #include "../sched/runtime_test.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 #include "../../runtime/fatal.h"
 #include "../../runtime/handoff.h"
 #include "../../runtime/lock.h"
 #include "../../runtime/loop.h"
+#include "../../runtime/mset.h"
 #include "../../runtime/poller.h"
 #include "../../runtime/pset.h"
 #include "../../runtime/runq.h"
@@ -241,6 +244,55 @@ static void test_i13_a_p_that_idles_beside_work_is_found_out(void **state)
 		 "fatal error: I13: P0 is put on the idle list beside the global queue");
 }
 
+/*
+ * Somebody spins when the P is to be handed off, so that it may go idle. Before it is there that one finds
+ * work, sees no idle P for the rest of it, and leaves a wish.
+ */
+static void sleep_for_ever(struct m *m)
+{
+	(void)m;
+	for (;;)
+		pause();
+}
+
+static void *hand_off(void *p)
+{
+	handoff_p(p, GRT_NO_ID, 0, GRT_HANDOFF_SELF);
+	return NULL;
+}
+
+#define LOCK_HELD_AND_WANTED 2
+
+static void hand_off_while_the_last_that_spins_finds_work(void)
+{
+	struct p *p;
+	pthread_t t;
+
+	given_ps(1);
+	mset_init(sleep_for_ever);
+	sched.maxmcount = 10;
+	lock_acquire(&sched.lock);
+	p = pidle_get();
+	sched.nmspinning = 1;
+	EXPECT_EQ(pthread_create(&t, NULL, hand_off, p), 0);
+	while (__atomic_load_n(&sched.lock.word, __ATOMIC_SEQ_CST) != LOCK_HELD_AND_WANTED)
+		sched_yield();
+	__atomic_store_n(&sched.nmspinning, 0, __ATOMIC_SEQ_CST);
+	m_wake();
+	lock_release(&sched.lock);
+	EXPECT_EQ(pthread_join(t, NULL), 0);
+
+	EXPECT_EQ(sched_npidle(), 0);
+	EXPECT_EQ(sched_nmspinning(), 1);
+	EXPECT_EQ(sched.needspinning, 0);
+}
+
+static void test_i13_a_wish_for_the_p_on_its_way_to_idle_is_granted(void **state)
+{
+	(void)state;
+	child_must_pass(hand_off_while_the_last_that_spins_finds_work);
+}
+
 /* --- I15: the poller sleeps no longer than until the earliest timer --------------------------------- */
 
 #define DUE_NS 1000
@@ -395,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_i9_who_uses_its_p_in_a_call_is_found_out),
 		cmocka_unit_test(test_i12_a_call_that_keeps_its_p_too_long_is_found_out),
 		cmocka_unit_test(test_i13_a_p_that_idles_beside_work_is_found_out),
+		cmocka_unit_test(test_i13_a_wish_for_the_p_on_its_way_to_idle_is_granted),
 		cmocka_unit_test(test_i15_a_poller_that_sleeps_past_a_timer_is_found_out),
 		cmocka_unit_test(test_i15_every_timer_is_told),
 		cmocka_unit_test(test_i20_a_queue_out_of_order_is_found_out),
