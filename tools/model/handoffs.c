@@ -131,8 +131,8 @@ static enum model_start start_of(const struct model *m, const struct grt_rec *re
 	return MODEL_START_FIRST_SIGHT;
 }
 
-static void retake_open(struct model *m, const struct grt_rec *rec, enum model_start start,
-			uint64_t start_ns)
+static void retake_open(struct model *m, const struct grt_rec *rec, enum model_by by,
+			enum model_start start, uint64_t start_ns)
 {
 	const struct grt_rec *call = call_of(m, rec);
 	struct handoff_open *o;
@@ -148,7 +148,7 @@ static void retake_open(struct model *m, const struct grt_rec *rec, enum model_s
 	o->h.retake_ns = rec->time_ns;
 	o->h.g = rec->arg[2];
 	o->h.in_call_ns = rec->arg[3];
-	o->h.by = (uint8_t)rec->arg[4];
+	o->h.by = (uint8_t)by;
 	o->h.nr = (int32_t)rec->arg[5];
 	o->h.start = (uint8_t)start;
 	o->h.start_ns = start_ns;
@@ -169,7 +169,7 @@ static void retake(struct model *m, const struct grt_rec *rec)
 	enum model_start start = start_of(m, rec, &start_ns);
 
 	if (by != MODEL_BY_EXIT_STEAL && by != MODEL_BY_PROCS)
-		retake_open(m, rec, start, start_ns);
+		retake_open(m, rec, by, start, start_ns);
 	sums_add_taken(m, nr, by, start, since(rec->time_ns, start_ns));
 	returns_lost(m, rec->arg[2], rec->arg[1], rec->time_ns, nr, by);
 }
