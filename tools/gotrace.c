@@ -17,7 +17,7 @@
 #define TYPOS_MAX 2
 
 static const struct cmd *const cmds[] = { &cmd_threads, &cmd_blocked, &cmd_growth, &cmd_handoff,
-					  &cmd_netpoll, &cmd_probes,  &cmd_doctor, &cmd_schema };
+					  &cmd_netpoll, &cmd_record, &cmd_probes,  &cmd_doctor, &cmd_schema };
 #define NCMDS (sizeof(cmds) / sizeof(cmds[0]))
 
 static void usage(FILE *out)

@@ -18,6 +18,7 @@
 static bool once, by_m, json;
 static unsigned long count;
 static int64_t interval;
+static uint64_t size;
 static const char *name;
 
 static const struct opt opts[] = {
@@ -25,6 +26,7 @@ static const struct opt opts[] = {
 	{ "count", 'n', OPT_UINT, "N", "rows", &count },
 	{ "once", '1', OPT_FLAG, NULL, "one row", &once },
 	{ "by-m", 'm', OPT_FLAG, NULL, "a row per M", &by_m },
+	{ "size", 0, OPT_SIZE, "SIZE", "bytes", &size },
 	{ "json", 0, OPT_FLAG, NULL, "JSON", &json },
 	{ "name", 0, OPT_TEXT, "TEXT", "a name", &name },
 	{ "namespace", 0, OPT_TEXT, "TEXT", "another", &name },
@@ -158,6 +160,46 @@ static void test_durations(void **state)
 	}
 }
 
+static void test_sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {
+		{ "1", 1 },
+		{ "65536", 65536 },
+		{ "64K", 65536 },
+		{ "64M", 64ull << 20 },
+		{ "1G", 1ull << 30 },
+		{ "2T", 2ull << 40 },
+		{ "18446744073709551615", UINT64_MAX },
+		{ "16777215T", 16777215ull << 40 },
+	};
+	static const char *const bad[] = {
+		"",     "M",   "0",   "0K",  "-1M",       "1.5M",
+		"64MB", "64m", "1 M", "1KK", "16777216T", "18446744073709551616",
+	};
+	char line[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(line, sizeof(line), "verb --size=%s", good[i].text);
+		assert_true(parse(&verb, line) > 0);
+		assert_int_equal(size, good[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char *argv[] = { "verb", "--size", (char *)bad[i], NULL };
+
+		size = 77;
+		if (opt_parse(&verb, 3, argv) != -EXIT_USAGE)
+			fail_msg("accepted: '%s'", bad[i]);
+		assert_int_equal(size, 77);
+	}
+	assert_int_equal(parse(&verb, "verb --size 64MB"), -EXIT_USAGE);
+	assert_string_equal(said, "gotrace: --size '64MB': unexpected 'B', want a size such as "
+				  "65536, 64M or 1G\n");
+}
+
 static void test_errors_name_option_and_character(void **state)
 {
 	static const struct {
@@ -222,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_names_may_be_abbreviated),
 		cmocka_unit_test(test_a_command_keeps_its_dashes),
 		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_errors_name_option_and_character),
 		cmocka_unit_test(test_pids),
 		cmocka_unit_test(test_usage_lists_every_option),

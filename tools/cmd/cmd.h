@@ -8,7 +8,13 @@
 
 #include <stdbool.h>
 
-enum opt_type { OPT_FLAG, OPT_UINT, OPT_DURATION /* "1s", "200ms" -> int64 ns */, OPT_TEXT };
+enum opt_type {
+	OPT_FLAG,
+	OPT_UINT,
+	OPT_DURATION, /* "1s", "200ms" -> int64 ns */
+	OPT_SIZE,     /* "64M", "65536" -> uint64 bytes */
+	OPT_TEXT
+};
 
 struct opt {
 	const char *long_name; /* "interval" */
@@ -16,7 +22,7 @@ struct opt {
 	enum opt_type type;
 	const char *arg_name; /* "TIME", NULL for flags */
 	const char *help;
-	void *value; /* bool *, unsigned long *, int64_t *, const char ** */
+	void *value; /* bool *, unsigned long *, int64_t *, uint64_t *, const char ** */
 };
 
 struct cmd {
@@ -29,14 +35,15 @@ struct cmd {
 };
 
 extern const struct cmd cmd_threads, cmd_probes, cmd_doctor, cmd_schema, cmd_handoff, cmd_netpoll;
-extern const struct cmd cmd_blocked, cmd_growth;
+extern const struct cmd cmd_blocked, cmd_growth, cmd_record;
 
 /*
  * Parse options of a verb in place; returns the index of the first operand, or -EXIT_USAGE after
  * diag_error. argv[0] is the verb. Options may stand after operands: argv is reordered. A "--" ends
  * the options; for a verb that takes a command it stays, in front of the command, so the verb can
  * tell "PID" from "-- COMMAND". Names may be abbreviated while unambiguous. A duration is a number
- * with a unit (ns us ms s m h; seconds if none) and more than 0.
+ * with a unit (ns us ms s m h; seconds if none) and more than 0; a size one of bytes, or KiB, MiB, GiB,
+ * TiB (K M G T), and more than 0.
  */
 int opt_parse(const struct cmd *c, int argc, char **argv);
 void opt_usage(const struct cmd *c, void *out_file);

@@ -99,6 +99,29 @@ static int duration_parse(const struct opt *o, const char *text)
 	return 0;
 }
 
+/* "64M": a whole number of bytes, or of KiB and so on. */
+static int size_parse(const struct opt *o, const char *text)
+{
+	static const char want[] = "a size such as 65536, 64M or 1G";
+	static const char units[] = "KMGT";
+	const char *unit = text + strspn(text, "0123456789");
+	const char *scale = *unit ? strchr(units, *unit) : NULL;
+	uint64_t bytes = 0;
+
+	if (unit == text || (*unit && (!scale || unit[1])))
+		return bad_value(o, text, scale ? unit + 1 : unit, want);
+	for (const char *d = text; d < unit; d++)
+		if (__builtin_mul_overflow(bytes, 10, &bytes) ||
+		    __builtin_add_overflow(bytes, *d - '0', &bytes))
+			return -diag_error(EXIT_USAGE, "--%s '%s': too large", o->long_name, text);
+	if (scale && __builtin_mul_overflow(bytes, 1ull << 10 * (scale - units + 1), &bytes))
+		return -diag_error(EXIT_USAGE, "--%s '%s': too large", o->long_name, text);
+	if (bytes == 0)
+		return bad_value(o, text, "", "more than 0");
+	*(uint64_t *)o->value = bytes;
+	return 0;
+}
+
 static int value_set(const struct opt *o, const char *text)
 {
 	switch (o->type) {
@@ -109,6 +132,8 @@ static int value_set(const struct opt *o, const char *text)
 		return uint_parse(o, text);
 	case OPT_DURATION:
 		return duration_parse(o, text);
+	case OPT_SIZE:
+		return size_parse(o, text);
 	default:
 		*(const char **)o->value = text;
 		return 0;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../diag.h"
+#include "../view/fmt.h"
 #include "start.h"
 
 #define SEC_NS 1000000000ll
@@ -60,8 +61,8 @@ static void emit(void *arg, const struct grt_rec *rec)
 {
 	struct session *s = arg;
 
-	if (s->verb->on_record)
-		s->verb->on_record(s->verb->on_record_arg, rec);
+	if (s->verb->tap)
+		s->verb->tap->record(s->verb->tap_arg, rec);
 	model_apply(s->model, rec);
 }
 
@@ -77,10 +78,13 @@ static void note_missed(struct session *s, const struct source_status *st)
 {
 	const struct model_snap *snap = model_snap(s->model);
 	const char *recorded = model_text(s->model, GRT_TEXT_ABOUT, GRT_ABOUT_NOTE);
-	char text[128];
+	char text[256];
 
-	if (recorded && st->is_recorded)
-		note_add(s, recorded);
+	if (recorded && st->is_recorded) {
+		/* Of a file: it may hold anything. */
+		fmt_clean(text, sizeof(text), recorded, sizeof(text));
+		note_add(s, text);
+	}
 	if (st->is_replaced)
 		note_add(s, "its file was replaced on disk: the running image is what is read");
 	if (st->is_stopped && !s->started.pid)
@@ -133,11 +137,15 @@ static int snapshot(struct session *s)
 static int tick(struct session *s)
 {
 	int rc = snapshot(s);
+	bool is_first;
 
 	if (rc < 0)
 		return rc;
-	if (!s->has_begun)
+	is_first = !s->has_begun;
+	if (is_first)
 		begin(s);
+	if (s->verb->tap)
+		s->verb->tap->tick(s->verb->tap_arg, is_first && s->note[0] ? s->note : NULL);
 	if (!model_has_snapshot(s->model))
 		return 0;
 	if (!is_silent)
@@ -148,6 +156,8 @@ static int tick(struct session *s)
 
 static bool is_enough(const struct session *s)
 {
+	if (s->verb->tap && s->verb->tap->is_enough(s->verb->tap_arg))
+		return true;
 	return session_opts.rows && s->rows >= session_opts.rows;
 }
 
@@ -208,6 +218,8 @@ static void finish(struct session *s, enum view_why why)
 	/* What happened since the last tick belongs to the totals, too. */
 	if (why == VIEW_SIGNAL && s->target)
 		snapshot(s);
+	if (s->verb->tap)
+		s->verb->tap->end(s->verb->tap_arg, why);
 	/* Nothing more will come: what is held back for ordering is settled. */
 	model_tick(s->model, UINT64_MAX);
 	e.observed_ns = observed_ns(s);
@@ -262,6 +274,16 @@ static bool session_init(struct session *s)
 	return s->model && s->view;
 }
 
+static int tap_begin(struct session *s)
+{
+	struct source_status st;
+
+	if (!s->verb->tap)
+		return EXIT_FINE;
+	s->source->ops->status(s->source, &st);
+	return s->verb->tap->begin(s->verb->tap_arg, s->target, &st);
+}
+
 static int source_open(struct session *s)
 {
 	struct source_opts want = s->verb->want;
@@ -276,25 +298,29 @@ static int source_open(struct session *s)
 	return code;
 }
 
-static int session_of(const struct verb *v, struct target *t, struct started *started,
-		      enum view_why *ret_why)
+/* Of a process, or (t is NULL) of a recording. */
+static int session_of(const struct verb *v, struct target *t, struct source *recording,
+		      struct started *started, enum view_why *ret_why)
 {
-	struct session s = { .verb = v, .target = t };
-	int code;
+	struct session s = { .verb = v, .target = t, .source = recording };
+	int code = EXIT_FINE;
 
 	if (started)
 		s.started = *started;
-	if (session_init(&s))
-		code = source_open(&s);
-	else
+	if (!session_init(&s))
 		code = diag_error(EXIT_SYSTEM, "out of memory");
-	if (s.source) {
+	else if (t)
+		code = source_open(&s);
+	if (code == EXIT_FINE)
+		code = tap_begin(&s);
+	if (code == EXIT_FINE)
 		code = session_run(&s, ret_why);
+	if (s.source)
 		s.source->ops->close(s.source);
-	}
 	view_free(s.view);
 	model_free(s.model);
-	target_close(t);
+	if (t)
+		target_close(t);
 	return code;
 }
 
@@ -307,9 +333,9 @@ static int study(const struct verb *v, struct target *t, struct started *started
 	int code;
 
 	for (;;) {
-		code = session_of(v, t, started, &why);
+		code = session_of(v, t, NULL, started, &why);
 		has_lost |= code == EXIT_LOST;
-		if (why != VIEW_REPLACED || (code != EXIT_FINE && code != EXIT_LOST))
+		if (why != VIEW_REPLACED || v->tap || (code != EXIT_FINE && code != EXIT_LOST))
 			break;
 		why = VIEW_ASKED;
 		started = NULL;
@@ -343,6 +369,28 @@ static int run_command(const struct verb *v, char **argv)
 	return code;
 }
 
+static int replay(const struct verb *v, const char *path)
+{
+	enum view_why why = VIEW_ASKED;
+	struct source *recording;
+	int code = EXIT_FINE;
+
+	if (session_opts.sample)
+		return usage(v, "a recording is as it is: --sample is for processes");
+	if (v->tap)
+		return usage(v, "a recording is one already");
+	recording = source_file_open(path, &code);
+	return recording ? session_of(v, NULL, recording, NULL, &why) : code;
+}
+
+/* Digits are a pid; a file with such a name is ./4711. */
+static bool is_file(const char *operand)
+{
+	if (!strcmp(operand, "-") || strchr(operand, '/'))
+		return true;
+	return operand[strspn(operand, "0123456789")] && access(operand, F_OK) == 0;
+}
+
 static int run_operands(const struct verb *v, int argc, char **argv)
 {
 	struct target *t;
@@ -361,6 +409,8 @@ static int run_operands(const struct verb *v, int argc, char **argv)
 		return argc > 1 ? run_command(v, argv + 1) : usage(v, "which command?");
 	if (argc > 1)
 		return usage(v, "one process at a time");
+	if (is_file(argv[0]))
+		return replay(v, argv[0]);
 	pid = opt_pid(argv[0]);
 	if (!pid)
 		return EXIT_USAGE;

@@ -36,7 +36,7 @@ extern struct session_opts session_opts;
 			&session_opts.sample                                                    \
 	}
 
-#define SESSION_ARGS "PID | -- COMMAND..."
+#define SESSION_ARGS "PID | FILE | -- COMMAND..."
 #define KIND(name) (1ull << GRT_K_##name)
 /* Cold ones only: what hand-offs, new threads and the laws are made from. */
 #define COLD_KINDS                                                                     \
@@ -44,15 +44,26 @@ extern struct session_opts session_opts;
 	 KIND(entersyscallblock) | KIND(retake) | KIND(handoff) | KIND(handoff_done) | \
 	 KIND(procs_change))
 
+/* Who hears all that a session hears of a live process: a recorder. Of its first image only. */
+struct session_tap {
+	/* Before the first record. Returns an exit code, after diag_error if it is not EXIT_FINE. */
+	int (*begin)(void *arg, const struct target *t, const struct source_status *st);
+	source_emit_fn record; /* before the model has it */
+	/* All records of a tick were handed over; what the first one says of the time before it, or NULL. */
+	void (*tick)(void *arg, const char *note);
+	bool (*is_enough)(void *arg); /* asked at each tick */
+	void (*end)(void *arg, enum view_why why);
+};
+
 struct verb {
 	const char *name;
 	const struct report *report;
 	const void *report_opts;
 	struct source_opts want; /* sample_only is an option of the user's */
+	bool needs_events;       /* also for a single row */
 	bool is_silent;          /* only the totals are shown, unless an interval was asked for */
-	/* Each record, before the model has it; or NULL. A recorder writes it. */
-	source_emit_fn on_record;
-	void *on_record_arg;
+	const struct session_tap *tap; /* or NULL */
+	void *tap_arg;
 };
 
 /* argc, argv: the operands. Returns an exit code. */
