@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model_fuzz_test.c - records that no process makes, as a damaged recording may hold them: the model
- * survives, stays within bounds, and what the reports on hand-offs and waits make of it is valid JSON.
- * Seeded: each run is the same.
+ * model_fuzz_test.c - records that no process makes, as a damaged recording may hold them: the
+ * model survives, stays within bounds, and what the reports on hand-offs and waits make of it is
+ * valid JSON. Seeded: each run is the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "records.h"
 #include "screen.h"
 
-#define SEEDS 40
+#define SEEDS 12
 #define RECORDS 5000
 #define T0 (1000 * SEC_NS)
 
