@@ -13,14 +13,14 @@ SECONDS ?= 180
 # Of the whole run: start, the probes' own cost, and what LATE_S in cost.py allows.
 COST_LIMIT_S = $$(( ($(SECONDS) + 55) * $(words $(subst $(comma), ,$(COMMANDS))) ))
 comma := ,
-BENCH_BIN := $(O)/bench/grt $(O)/bench/watch
+BENCH_BIN := $(O)/bench/grt $(O)/bench/watch $(O)/bench/stacks
 
 $(O)/bench/grt: tests/bench/grt.c $(O)/libgrt.a
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< $(O)/libgrt.a
 
-$(O)/bench/watch: tests/bench/watch.c $(filter-out %/gotrace.o,$(TOOL_OBJ))
+$(O)/bench/watch $(O)/bench/stacks: $(O)/bench/%: tests/bench/%.c $(filter-out %/gotrace.o,$(TOOL_OBJ))
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -I$(O)/bpf $(CFLAGS) -MF $@.d -o $@ $< $(filter-out %/gotrace.o,$(TOOL_OBJ)) \

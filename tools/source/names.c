@@ -16,12 +16,16 @@
 #define SENT_SLOTS 16384u /* a power of two: more names than that are rare, and only sent again */
 #define NAME_BYTES 512
 #define PAGE_BYTES 4096u
+#define CALL_SLOTS 16384u /* a power of two: more threads than that are only named again */
+#define NAMED_FDS (1u << 16)
 
 struct names {
 	const struct target *target;
 	struct fdname *fdname;
 	struct symname *symname;
 	uint64_t sent[SENT_SLOTS]; /* hash of (what, key, text), by hash of (what, key) */
+	uint64_t call[CALL_SLOTS]; /* hash of the call that a thread was last seen in, by tid */
+	uint64_t named[NAMED_FDS / 64]; /* descriptors, in this snapshot */
 };
 
 struct names *names_new(const struct target *t)
@@ -57,6 +61,7 @@ void names_begin(struct names *n)
 {
 	maps_refresh(symname_maps(n->symname));
 	fdname_refresh(n->fdname);
+	memset(n->named, 0, sizeof(n->named));
 }
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -119,17 +124,56 @@ static bool string_read(const struct target *t, uint64_t addr, char *buf, size_t
 	return true;
 }
 
+static bool fd_is_named(struct names *n, int fd)
+{
+	uint64_t bit = 1ull << fd % 64;
+	bool is_named;
+
+	if ((unsigned int)fd >= NAMED_FDS)
+		return false;
+	is_named = (n->named[fd / 64] & bit) != 0;
+	n->named[fd / 64] |= bit;
+	return is_named;
+}
+
+static void name_fd(struct names *n, int fd, source_emit_fn emit, void *arg)
+{
+	char buf[NAME_BYTES];
+
+	if (fd_is_named(n, fd) || !fdname_get(n->fdname, fd, buf, sizeof(buf)))
+		return;
+	names_put(n, GRT_TEXT_FD, (uint64_t)fd, buf, emit, arg);
+	if (fdname_note(n->fdname, fd, buf, sizeof(buf)))
+		names_put(n, GRT_TEXT_FD_NOTE, (uint64_t)fd, buf, emit, arg);
+}
+
 static void name_argument(struct names *n, char how, uint64_t v, source_emit_fn emit, void *arg)
 {
 	char buf[NAME_BYTES];
 
 	/* AT_FDCWD and its like are no descriptors. */
-	if ((how == 'f' || how == 'a') && (int)v >= 0) {
-		if (fdname_get(n->fdname, (int)v, buf, sizeof(buf)))
-			names_put(n, GRT_TEXT_FD, (uint64_t)(int)v, buf, emit, arg);
-	} else if (how == 'p' && string_read(n->target, v, buf, sizeof(buf))) {
+	if ((how == 'f' || how == 'a') && (int)v >= 0)
+		name_fd(n, (int)v, emit, arg);
+	else if (how == 'p' && string_read(n->target, v, buf, sizeof(buf)))
 		names_put(n, GRT_TEXT_STRING, v, buf, emit, arg);
-	}
+}
+
+/*
+ * One and the same sleep needs its names once: the call holds on to the file that it began with,
+ * even if the descriptor is another file's by now.
+ */
+static bool is_same_call(struct names *n, const struct grt_rec *row, const struct grt_rec *call)
+{
+	uint64_t h = mix(mix(mix(1, row->tid), row->arg[2] >> 32), row->arg[3]);
+	uint64_t *slot = &n->call[row->tid & (CALL_SLOTS - 1)];
+	bool is_same;
+
+	for (int i = 0; call && i < GRT_REC_ARGS; i++)
+		h = mix(h, call->arg[i]);
+	h = mix(h, row->arg[5]);
+	is_same = row->arg[3] != 0 && *slot == h;
+	*slot = h;
+	return is_same;
 }
 
 void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
@@ -140,6 +184,9 @@ void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_r
 	uint64_t args[GRT_REC_ARGS] = { row->arg[5] };
 	char buf[NAME_BYTES];
 
+	if ((!d && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN) ||
+	    is_same_call(n, row, call))
+		return;
 	for (int i = 0; call && i < GRT_REC_ARGS; i++)
 		args[i] = call->arg[i];
 	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))

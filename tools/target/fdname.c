@@ -4,11 +4,13 @@
  * and then serve all of one tick: reading them once for each of 1,000 threads would take seconds.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fdname.h"
@@ -166,6 +168,60 @@ static bool socket_get(struct fdname *f, uint64_t inode, char *buf, size_t bytes
 	if (row)
 		snprintf(buf, bytes, "%s", row->text);
 	return row != NULL;
+}
+
+#define DELETED " (deleted)"
+
+/* O_* as the descriptor has them now; -1: not known. */
+static int flags_read(pid_t tid, int fd)
+{
+	char path[64], text[256], *at;
+	int in;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", tid, fd);
+	in = open(path, O_RDONLY | O_CLOEXEC);
+	if (in < 0)
+		return -1;
+	n = read(in, text, sizeof(text) - 1);
+	close(in);
+	text[n < 0 ? 0 : n] = '\0';
+	at = strstr(text, "flags:");
+	return at ? (int)strtoul(at + 6, NULL, 8) : -1;
+}
+
+/* Without asking a file system that may hang: the kind of a file is known to the kernel. */
+static unsigned int kind_of(const char *path)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0)
+		return 0;
+	return st.stx_mode & S_IFMT;
+}
+
+bool fdname_note(struct fdname *f, int fd, char *buf, size_t bytes)
+{
+	char path[64], link[4096];
+	int flags = flags_read(f->tid, fd);
+	const char *note = "";
+	unsigned int kind;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", f->tid, fd);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0 || flags < 0)
+		return false;
+	link[n] = '\0';
+	kind = kind_of(path);
+	if (kind == S_IFSOCK && !(flags & O_NONBLOCK))
+		note = "socket in blocking mode";
+	else if (kind == S_IFIFO && !(flags & O_NONBLOCK))
+		note = "pipe in blocking mode";
+	else if (n > (ssize_t)strlen(DELETED) && !strcmp(link + n - strlen(DELETED), DELETED))
+		note = "deleted";
+	snprintf(buf, bytes, "%s", note);
+	return true;
 }
 
 bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes)

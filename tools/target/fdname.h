@@ -18,5 +18,11 @@ void fdname_free(struct fdname *f);
 /* Time has passed: sockets may have changed their ends. */
 void fdname_refresh(struct fdname *f);
 bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes);
+/*
+ * What is wrong with it: "socket in blocking mode" or "pipe in blocking mode" (a call on it blocks
+ * its thread, where the netpoller could wait), "deleted"; empty: nothing. False: there is no such
+ * descriptor.
+ */
+bool fdname_note(struct fdname *f, int fd, char *buf, size_t bytes);
 
 #endif
