@@ -64,6 +64,9 @@ RT_FLAGS := $(BASE) -fvisibility=hidden -fPIC -ftls-model=initial-exec -pthread 
 # names, must not see the address of errno, and its objects cannot become the one of libgrt.a.
 RT_LAST := -fno-lto
 
+# What user code calls stays on the stack, so that tools can tell where its own code begins.
+$(O)/runtime/io.o $(O)/runtime/net.o $(O)/runtime/syscall.o: RT_LAST += -fno-optimize-sibling-calls
+
 $(O)/runtime/%.o: runtime/%.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)

@@ -114,13 +114,17 @@ static void put_call(char *cell, unsigned int room, const char *call, const char
 	snprintf(cell, GRID_CELL_BYTES, "%.*s", GRID_CELL_BYTES - 1, line);
 }
 
+/* From the innermost of its own code to the outermost. */
 static void put_frames(char *line, size_t n, const struct model *m, const struct model_thread *t)
 {
 	const struct model_frame *f, *own = brief_frame(m, t);
-	size_t frames = model_stack(m, t, GRT_STACK_USER, &f);
+	size_t end = model_stack(m, t, GRT_STACK_USER, &f);
+	size_t first = own ? (size_t)(own - f) : end;
 	char name[BRIEF_BYTES];
 
-	for (size_t i = own ? (size_t)(own - f) : frames; i < frames && n < LINE_BYTES; i++) {
+	while (end > first + 1 && f[end - 1].flags & GRT_FRAME_SYSTEM)
+		end--;
+	for (size_t i = first; i < end && n < LINE_BYTES; i++) {
 		brief_pc(name, m, f[i].pc);
 		n += (size_t)snprintf(line + n, LINE_BYTES - n, " " ARROW " %s%s%s", name,
 				      f[i].flags & GRT_FRAME_GUESSED ? "?" : "",

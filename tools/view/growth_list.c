@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ETA_THREADS 5 /* of late: fewer make no rate */
+
 bool growth_eta(struct growth_eta *ret, const struct model *m, enum growth_limit which)
 {
 	const struct model_limits *l = model_limits(m);
@@ -21,7 +23,7 @@ bool growth_eta(struct growth_eta *ret, const struct model *m, enum growth_limit
 	*ret = all[which];
 	if (!l->is_known || ret->limit == MODEL_NO_LIMIT || ret->used == MODEL_NO_LIMIT)
 		return false;
-	if (g->late_threads > 0 && g->late_ns) {
+	if (g->late_threads >= ETA_THREADS && g->late_ns) {
 		double left = ret->limit > ret->used ? (double)(ret->limit - ret->used) : 0;
 
 		ret->has_eta = true;
