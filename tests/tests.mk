@@ -13,8 +13,9 @@ TOOL_UNIT_BIN := $(filter-out $(RT_UNIT_BIN),$(UNIT_SRC:%.c=$(O)/%))
 SCHED_BIN := $(SCHED_SRC:%.c=$(O)/%)
 E2E_BIN   := $(E2E_SRC:%.c=$(O)/%)
 # One that looks at processes with gotrace's own rooms, not through its screen.
-TOOL_E2E_BIN := $(filter %/source_test,$(E2E_BIN))
-TRACEES   := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/tracee/*.c))
+TOOL_E2E_BIN := $(filter %/source_test %/replay_test %/stacks_test,$(E2E_BIN))
+TRACEES   := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/tracee/*.c)) \
+	$(O)/tracee/many-bare $(O)/tracee/many-stripped
 TEST_LIBS := -lcmocka -lpthread -ldl
 
 $(RT_UNIT_BIN) $(SCHED_BIN): $(O)/%: %.c $(RT_OBJ)
@@ -38,6 +39,16 @@ $(O)/tracee/%: tests/tracee/%.c $(O)/libgrt.a
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< $(O)/libgrt.a -ldl
+
+# The same program in builds whose stacks are harder to read.
+$(O)/tracee/many-bare: tests/tracee/many.c $(O)/libgrt.a
+	$(call say,LD)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -O2 -fomit-frame-pointer -no-pie -MF $@.d \
+		-o $@ $< $(O)/libgrt.a -ldl
+$(O)/tracee/many-stripped: $(O)/tracee/many
+	$(Q)objcopy --only-keep-debug $< $@.debug
+	$(Q)objcopy --strip-all $< $@
 
 $(O)/run: tests/run.c
 	$(call say,LD)
