@@ -41,14 +41,15 @@ static void done_fill(struct record_done *ret, const struct file_written *w)
 	ret->has_failed = w->error != 0;
 }
 
-static int refused(int error)
+static int refused(const struct recorder *r, int error)
 {
 	enum exit_code code = error == EACCES || error == EPERM ? EXIT_NOT_PERMITTED : EXIT_SYSTEM;
+	const char *name = r->done.path;
 
 	if (error == EINVAL)
-		diag_error(code, "cannot record to %s: it is not a regular file", path);
+		diag_error(code, "cannot record to %s: it is not a regular file", name);
 	else
-		diag_error(code, "cannot record to %s: %s", path, strerror(error));
+		diag_error(code, "cannot record to %s: %s", name, strerror(error));
 	if (error == EINVAL)
 		diag_hint("-o - records to stdout");
 	if (error == EEXIST)
@@ -77,9 +78,9 @@ static int begin(void *arg, const struct target *t, const struct source_status *
 	int rc = file_create(path, r->out_fd, force);
 
 	if (rc < 0)
-		return refused(-rc);
+		return refused(r, -rc);
 	r->writer = file_writer_open(rc, &about, max_bytes, &rc);
-	return r->writer ? EXIT_FINE : refused(-rc);
+	return r->writer ? EXIT_FINE : refused(r, -rc);
 }
 
 static void record(void *arg, const struct grt_rec *rec)
@@ -157,7 +158,7 @@ static int recorded(const struct recorder *r, int code)
 {
 	if (r->error == 0)
 		return code;
-	return diag_error(EXIT_SYSTEM, "cannot go on recording to %s: %s; %s", path,
+	return diag_error(EXIT_SYSTEM, "cannot go on recording to %s: %s; %s", r->done.path,
 			  strerror(-r->error),
 			  r->done.records ? "what was recorded until then can be replayed"
 					  : "nothing was recorded");
@@ -165,7 +166,8 @@ static int recorded(const struct recorder *r, int code)
 
 static int run(int argc, char **argv)
 {
-	struct recorder r = { .done.path = path };
+	bool is_stdout = path && !strcmp(path, "-");
+	struct recorder r = { .done.path = is_stdout ? "stdout" : path };
 	struct verb verb = {
 		.name = "record",
 		.report = &report_record,

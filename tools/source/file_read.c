@@ -131,6 +131,8 @@ static void advance(struct file *f, source_emit_fn emit, void *arg)
 
 	if (rec->time_ns > f->last_ns)
 		f->last_ns = rec->time_ns;
+	if (rec->kind == GRT_K_SNAP_COST)
+		f->status.probe_hits = rec->arg[0];
 	emit(arg, rec);
 }
 
