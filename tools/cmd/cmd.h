@@ -12,6 +12,7 @@ enum opt_type {
 	OPT_FLAG,
 	OPT_UINT,
 	OPT_DURATION, /* "1s", "200ms" -> int64 ns */
+	OPT_PERCENT,  /* "1%", "0.5%" -> uint32 in 1/1000000 */
 	OPT_SIZE,     /* "64M", "65536" -> uint64 bytes */
 	OPT_TEXT
 };
@@ -22,7 +23,7 @@ struct opt {
 	enum opt_type type;
 	const char *arg_name; /* "TIME", NULL for flags */
 	const char *help;
-	void *value; /* bool *, unsigned long *, int64_t *, uint64_t *, const char ** */
+	void *value; /* bool *, unsigned long *, int64_t *, uint32_t *, uint64_t *, const char ** */
 };
 
 struct cmd {

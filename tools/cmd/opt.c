@@ -99,6 +99,31 @@ static int duration_parse(const struct opt *o, const char *text)
 	return 0;
 }
 
+/* "1%", "0.25%", up to four decimals; 0% is no limit. */
+static int percent_parse(const struct opt *o, const char *text)
+{
+	static const char want[] = "a share such as 1% or 0.5%, at most 100%";
+	const char *s = text + strspn(text, "0123456789");
+	const char *unit = *s == '.' ? s + 1 + strspn(s + 1, "0123456789") : s;
+	uint32_t ppm = 0, scale = 10000;
+
+	if (s == text || (*s == '.' && unit == s + 1))
+		return bad_value(o, text, s == text ? s : unit, want);
+	if (strcmp(unit, "%"))
+		return bad_value(o, text, unit, want);
+	if (s - text > 3 || atoi(text) > 100)
+		return bad_value(o, text, "", want);
+	ppm = (uint32_t)atoi(text) * scale;
+	for (const char *d = s + 1; *s == '.' && d < unit; d++) {
+		scale /= 10;
+		ppm += scale * (uint32_t)(*d - '0');
+	}
+	if (ppm > 1000000)
+		return bad_value(o, text, "", want);
+	*(uint32_t *)o->value = ppm;
+	return 0;
+}
+
 /* "64M": a whole number of bytes, or of KiB and so on. */
 static int size_parse(const struct opt *o, const char *text)
 {
@@ -134,6 +159,8 @@ static int value_set(const struct opt *o, const char *text)
 		return duration_parse(o, text);
 	case OPT_SIZE:
 		return size_parse(o, text);
+	case OPT_PERCENT:
+		return percent_parse(o, text);
 	default:
 		*(const char **)o->value = text;
 		return 0;

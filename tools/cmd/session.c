@@ -21,7 +21,9 @@
 #define SEC_NS 1000000000ll
 #define SCREEN_COLUMNS 80 /* where there is no screen */
 
-struct session_opts session_opts;
+#define MAX_OVERHEAD_PPM 10000 /* 1 % */
+
+struct session_opts session_opts = { .max_overhead_ppm = MAX_OVERHEAD_PPM };
 static bool is_silent; /* as the verb says, unless an interval was asked for */
 
 struct session {
@@ -289,8 +291,10 @@ static int source_open(struct session *s)
 	struct source_opts want = s->verb->want;
 	int code = EXIT_FINE;
 
-	if (session_opts.sample) {
-		want.sample_only = true;
+	want.max_overhead_ppm = session_opts.max_overhead_ppm;
+	/* One look needs no event. */
+	if (session_opts.sample || (session_opts.rows == 1 && !s->verb->needs_events)) {
+		want.sample_only = session_opts.sample;
 		want.kinds = 0;
 		want.want_switches = false;
 	}

@@ -15,26 +15,21 @@ struct session_opts {
 	int64_t interval_ns, for_ns; /* for_ns 0: no limit */
 	unsigned long rows;          /* 0: no limit */
 	bool once, json, sample;
+	uint32_t max_overhead_ppm; /* of the target's CPU time; 0: no limit */
 };
 extern struct session_opts session_opts;
 
-#define SESSION_OPTS                                                                            \
-	{                                                                                       \
-		"interval",                                                                     \
-		'i',                                                                            \
-		OPT_DURATION,                                                                   \
-		"TIME",                                                                         \
-		"time between rows (1s)",                                                       \
-		&session_opts.interval_ns                                                       \
-	},                                                                                      \
-		{ "rows", 'n', OPT_UINT, "N", "stop after so many rows", &session_opts.rows },  \
-		{ "for", 0, OPT_DURATION, "TIME", "stop after so long", &session_opts.for_ns }, \
-		{ "once", 0, OPT_FLAG, NULL, "one row, as -n 1", &session_opts.once },          \
-		{ "json", 0, OPT_FLAG, NULL, "one JSON object a line", &session_opts.json },    \
-	{                                                                                       \
-		"sample", 0, OPT_FLAG, NULL, "no BPF: read memory and /proc only",              \
-			&session_opts.sample                                                    \
-	}
+/* clang-format off */
+#define SESSION_OPTS \
+	{ "interval", 'i', OPT_DURATION, "TIME", "time between rows (1s)", &session_opts.interval_ns }, \
+	{ "rows", 'n', OPT_UINT, "N", "stop after so many rows", &session_opts.rows }, \
+	{ "for", 0, OPT_DURATION, "TIME", "stop after so long", &session_opts.for_ns }, \
+	{ "once", 0, OPT_FLAG, NULL, "one row, as -n 1", &session_opts.once }, \
+	{ "json", 0, OPT_FLAG, NULL, "one JSON object a line", &session_opts.json }, \
+	{ "sample", 0, OPT_FLAG, NULL, "no BPF: read memory and /proc only", &session_opts.sample }, \
+	{ "max-overhead", 0, OPT_PERCENT, "SHARE", "of the target's CPU time (1%); above it probes " \
+	  "are shed; 0%: never", &session_opts.max_overhead_ppm }
+/* clang-format on */
 
 #define SESSION_ARGS "PID | FILE | -- COMMAND..."
 #define KIND(name) (1ull << GRT_K_##name)

@@ -1,46 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.c - see events.h.
- *
- * The uprobe_multi link is made by bpf(2) itself: Debian 12's libbpf loads such a program but does
- * not know the link. One link for all sites attaches and detaches in tens of ms (one by one: 100 ms
- * each to detach) and needs CAP_BPF and CAP_PERFMON only. The link names the mapped file, not its
- * path.
+ * events.c - see events.h. A link for each group of probes that can be shed (cold, warm, hot) and one
+ * for sched_switch. A link names the mapped file, not its path.
  */
 #include "events.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../bpf/events.h"
 #include "events.skel.h"
+#include "trap.h"
+#include "uprobe_multi.h"
 
-#define ATTACH_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI: newer than Debian 12's headers */
 #define RING_BYTES (4u << 20)
+
+/* Groups of probes, by temperature. */
+#define GROUPS 3
+static const struct {
+	const char *temperature;
+	uint32_t bit;
+} groups[GROUPS] = { { "cold", GRT_COLD }, { "warm", GRT_WARM }, { "hot", GRT_HOT } };
 
 struct events {
 	const struct target *target;
 	struct events_bpf *skel;
 	struct ring_buffer *ring;
-	int link; /* uprobe_multi, -1: none */
+	struct events_opts opts;
+	int link[GROUPS]; /* uprobe_multi by group, -1: none */
+	struct trap *trap;
+	int stats_fd; /* while open, the kernel counts the run time of programs; -1: it does not */
 	struct bpf_link *perf[PROBES_MAX];
 	int nperf, wanted, cpus;
 	source_emit_fn emit; /* while draining */
 	void *arg;
-};
-
-/* What BPF_LINK_CREATE takes for uprobe_multi. */
-struct link_create_uprobe_multi {
-	uint32_t prog_fd, target_fd, attach_type, flags;
-	uint64_t path, offsets, ref_ctr_offsets, cookies;
-	uint32_t cnt, multi_flags, pid, reserved;
 };
 
 static bool is_wanted(const struct events_opts *o, const struct probe_site *s)
@@ -83,36 +81,56 @@ static int load(struct events *e, const struct events_opts *o, bool by_perf)
 	}
 	bpf_map__set_max_entries(e->skel->maps.ring, RING_BYTES);
 	bpf_program__set_autoload(e->skel->progs.on_switch, o->want_switches);
-	if (!by_perf)
-		bpf_program__set_expected_attach_type(e->skel->progs.on_probe,
-						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
+	bpf_program__set_autoload(e->skel->progs.on_trap, !by_perf);
+	if (!by_perf) {
+		enum bpf_attach_type multi = (enum bpf_attach_type)ATTACH_UPROBE_MULTI;
+
+		bpf_program__set_expected_attach_type(e->skel->progs.on_probe, multi);
+		bpf_program__set_expected_attach_type(e->skel->progs.on_trap, multi);
+	}
 	return events_bpf__load(e->skel);
 }
 
-static int attach_multi(struct events *e, const struct events_opts *o)
+static bool is_of_group(const struct events_opts *o, const struct probe_site *s, int group)
+{
+	return is_wanted(o, s) && !strcmp(s->desc->temperature, groups[group].temperature);
+}
+
+static int attach_group(struct events *e, int group)
 {
 	uint64_t offsets[PROBES_MAX], semaphores[PROBES_MAX], cookies[PROBES_MAX];
-	struct link_create_uprobe_multi a = { .attach_type = ATTACH_UPROBE_MULTI };
+	const struct events_opts *o = &e->opts;
 	const struct target *t = o->target;
+	struct uprobe_multi u = {
+		.prog_fd = bpf_program__fd(e->skel->progs.on_probe),
+		.path = t->module.open_path,
+		/* Without its leader a process cannot be named to the kernel: the program filters. */
+		.pid = t->is_leader_gone ? 0 : t->pid,
+		.offsets = offsets,
+		.semaphores = semaphores,
+		.cookies = cookies,
+	};
 
 	for (int i = 0; i < t->nsites && i < PROBES_MAX; i++) {
-		if (!is_wanted(o, &t->site[i]))
+		if (!is_of_group(o, &t->site[i], group))
 			continue;
-		offsets[a.cnt] = t->site[i].file_off;
-		semaphores[a.cnt] = t->site[i].sem_off;
-		cookies[a.cnt++] = (uint64_t)i;
+		offsets[u.n] = t->site[i].file_off;
+		semaphores[u.n] = t->site[i].sem_off;
+		cookies[u.n++] = (uint64_t)i;
 	}
-	if (a.cnt == 0)
+	if (u.n == 0)
 		return 0;
-	a.prog_fd = (uint32_t)bpf_program__fd(e->skel->progs.on_probe);
-	a.path = (uintptr_t)t->module.open_path;
-	a.offsets = (uintptr_t)offsets;
-	a.ref_ctr_offsets = (uintptr_t)semaphores;
-	a.cookies = (uintptr_t)cookies;
-	/* Without its leader a process cannot be named to the kernel: the program filters by tgid. */
-	a.pid = t->is_leader_gone ? 0 : (uint32_t)t->pid;
-	e->link = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &a, sizeof(a));
-	return e->link < 0 ? -errno : 0;
+	e->link[group] = uprobe_multi_attach(&u);
+	return e->link[group] < 0 ? e->link[group] : 0;
+}
+
+static int attach_multi(struct events *e)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < GROUPS; i++)
+		rc = attach_group(e, i);
+	return rc;
 }
 
 static int attach_perf(struct events *e, const struct events_opts *o)
@@ -162,7 +180,7 @@ static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
 	int rc = load(e, o, by_perf);
 
 	if (rc == 0)
-		rc = by_perf ? attach_perf(e, o) : attach_multi(e, o);
+		rc = by_perf ? attach_perf(e, o) : attach_multi(e);
 	if (rc == 0)
 		rc = attach_kernel_events(e, o->want_switches);
 	if (rc == 0) {
@@ -174,9 +192,13 @@ static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
 
 static void detach(struct events *e)
 {
-	if (e->link >= 0)
-		close(e->link);
-	e->link = -1;
+	for (int i = 0; i < GROUPS; i++) {
+		if (e->link[i] >= 0)
+			close(e->link[i]);
+		e->link[i] = -1;
+	}
+	trap_close(e->trap);
+	e->trap = NULL;
 	for (int i = 0; i < e->nperf; i++)
 		bpf_link__destroy(e->perf[i]);
 	e->nperf = 0;
@@ -196,7 +218,10 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 		return NULL;
 	}
 	e->target = o->target;
-	e->link = -1;
+	e->opts = *o;
+	e->stats_fd = -1;
+	for (int i = 0; i < GROUPS; i++)
+		e->link[i] = -1;
 	e->cpus = libbpf_num_possible_cpus();
 	*ret_level = 1;
 	multi = rc = try_open(e, o, false);
@@ -205,8 +230,13 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 		*ret_level = 2;
 		rc = try_open(e, o, true);
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		/* Both may be refused: then that part of the cost is not known. */
+		e->trap = *ret_level == 1 ? trap_open(bpf_program__fd(e->skel->progs.on_trap))
+					  : NULL;
+		e->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		return e;
+	}
 	snprintf(why, why_bytes, "probes: %s", strerror(-multi));
 	events_close(e);
 	return NULL;
@@ -259,10 +289,64 @@ uint64_t events_hits(const struct events *e)
 	return hits;
 }
 
+uint64_t events_trap_ns(const struct events *e)
+{
+	return trap_cost_ns(e->trap);
+}
+
+uint64_t events_run_ns(const struct events *e)
+{
+	uint64_t sum = 0;
+	struct bpf_program *prog;
+
+	bpf_object__for_each_program(prog, e->skel->obj)
+	{
+		struct bpf_prog_info info = { 0 };
+		uint32_t bytes = sizeof(info);
+		int fd = bpf_program__fd(prog);
+
+		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &bytes) == 0)
+			sum += info.run_time_ns;
+	}
+	return sum;
+}
+
+uint32_t events_groups(const struct events *e)
+{
+	uint32_t ret = e->skel->links.on_switch ? GRT_SWITCHES : 0;
+
+	for (int i = 0; i < GROUPS; i++)
+		if (e->link[i] >= 0)
+			ret |= groups[i].bit;
+	return ret;
+}
+
+void events_arm(struct events *e, uint32_t wanted)
+{
+	uint32_t armed = events_groups(e);
+
+	for (int i = 0; i < GROUPS; i++) {
+		if ((armed & ~wanted) & groups[i].bit) {
+			close(e->link[i]);
+			e->link[i] = -1;
+		} else if ((wanted & ~armed) & groups[i].bit) {
+			attach_group(e, i);
+		}
+	}
+	if ((armed & ~wanted) & GRT_SWITCHES) {
+		bpf_link__destroy(e->skel->links.on_switch);
+		e->skel->links.on_switch = NULL;
+	} else if ((wanted & ~armed) & GRT_SWITCHES) {
+		e->skel->links.on_switch = bpf_program__attach(e->skel->progs.on_switch);
+	}
+}
+
 void events_close(struct events *e)
 {
 	if (!e)
 		return;
 	detach(e);
+	if (e->stats_fd >= 0)
+		close(e->stats_fd);
 	free(e);
 }

@@ -39,6 +39,13 @@ bool events_has_switches(const struct events *e);
 /* Sum over CPUs of a counter of bpf/events.h. */
 uint64_t events_counter(const struct events *e, uint32_t index);
 uint64_t events_hits(const struct events *e);
+/* Groups that are armed: enum grt_temperature bits. By perf events (level 2) none can be told apart. */
+uint32_t events_groups(const struct events *e);
+/* Arm these, and shed the others. */
+void events_arm(struct events *e, uint32_t wanted);
+uint64_t events_trap_ns(
+	const struct events *e); /* one hit of a probe, without its program; 0: not known */
+uint64_t events_run_ns(const struct events *e); /* run time of our programs; 0: not counted */
 void events_close(struct events *e);
 
 #endif

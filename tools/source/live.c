@@ -19,6 +19,7 @@
 
 #include "../../bpf/events.h"
 #include "../diag.h"
+#include "cost.h"
 #include "events.h"
 #include "snapshot.h"
 #include "source.h"
@@ -36,6 +37,8 @@ struct live {
 	struct source_opts opts;
 	struct source_status status;
 	uint64_t lost_told[8];
+	struct governor governor;
+	struct cost at_open; /* clocks when the watching began */
 	bool is_gone, has_execed;
 	source_emit_fn emit; /* while draining */
 	void *arg;
@@ -115,6 +118,38 @@ static int ended(const struct live *l)
 	return target_is_alive(l->target) ? -ESTALE : -ESRCH;
 }
 
+static void cost_read(const struct live *l, struct cost *ret)
+{
+	*ret = (struct cost){
+		.target_ns = cost_cpu_ns(l->target->pid) - l->at_open.target_ns,
+		.own_ns = cost_cpu_ns(getpid()) - l->at_open.own_ns,
+		.wall_ns = threads_now_ns() - l->at_open.wall_ns,
+	};
+	if (!l->events)
+		return;
+	ret->hits = events_hits(l->events);
+	ret->hits_ns = ret->hits * events_trap_ns(l->events);
+	ret->bpf_ns = events_run_ns(l->events);
+}
+
+/* For the snapshot that is about to be taken; and probes that cost too much are shed. */
+static void govern(struct live *l)
+{
+	struct governor *g = &l->governor;
+	struct cost c;
+
+	cost_read(l, &c);
+	if (l->events && l->status.level == 1)
+		events_arm(l->events, governor_tick(g, &c, threads_now_ns()));
+	l->snapshot.has_cost = true;
+	l->snapshot.cost[0] = c.hits;
+	l->snapshot.cost[1] = c.hits_ns;
+	l->snapshot.cost[2] = c.bpf_ns;
+	l->snapshot.cost[3] = c.target_ns;
+	l->snapshot.cost[4] = c.own_ns;
+	l->snapshot.cost[5] = (g->wanted & ~g->armed) | (uint64_t)governor_armed_permill(g) << 32;
+}
+
 static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 {
 	struct live *l = (struct live *)base;
@@ -126,6 +161,7 @@ static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 	/* Before the drain: none from before that time is still to come. A time taken afterwards would
 	 * call late what happens while the snapshot is taken. */
 	l->snapshot.settle_ns = threads_now_ns();
+	govern(l);
 	drain(l, emit, arg);
 	rc = snapshot_take(&l->snapshot, l->iter ? 1 : 0, emit, arg);
 	if (rc == 0 && is_first)
@@ -246,6 +282,8 @@ static void open_events(struct live *l)
 		return;
 	}
 	l->status.attach_ns = threads_now_ns() - start_ns;
+	governor_init(&l->governor, events_groups(l->events), l->opts.max_overhead_ppm,
+		      threads_now_ns());
 	l->status.wanted = events_wanted(l->events);
 	target_read_armed(l->target, &armed);
 	for (int i = 0; i < l->target->nsites; i++)
@@ -295,6 +333,11 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		return NULL;
 	}
 	open_events(l);
+	l->at_open = (struct cost){
+		.target_ns = cost_cpu_ns(t->pid),
+		.own_ns = cost_cpu_ns(getpid()),
+		.wall_ns = threads_now_ns(),
+	};
 	*ret_code = EXIT_FINE;
 	return &l->base;
 }

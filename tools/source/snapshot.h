@@ -33,6 +33,8 @@ struct snapshot {
 	uint32_t cap;
 	uint64_t seq, duration_ns;
 	uint64_t settle_ns; /* for its BEGIN */
+	bool has_cost;
+	uint64_t cost[GRT_REC_ARGS]; /* of its COST row */
 };
 
 int snapshot_open(struct snapshot *s, const struct target *t, struct threads_iter *iter);

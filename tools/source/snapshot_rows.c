@@ -247,6 +247,9 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 	}
 	if (s->goroutines)
 		goroutines_emit(s->goroutines, &s->tables, s->names, emit, arg);
+	if (s->has_cost)
+		put(&o, GRT_K_SNAP_COST, s->cost[0], s->cost[1], s->cost[2], s->cost[3], s->cost[4],
+		    s->cost[5]);
 	if (s->limits)
 		limits_emit(s->limits, &s->tables, emit, arg);
 	put(&o, GRT_K_SNAP_END, s->threads.n, ms, torn, s->duration_ns, 0, 0);

@@ -15,13 +15,14 @@
 typedef void (*source_emit_fn)(void *arg, const struct grt_rec *rec);
 
 struct source_opts {
-	bool sample_only;     /* level 0: memory and /proc, no BPF */
-	uint64_t kinds;       /* probe kinds to arm, bit k = kind k; 0: none */
-	bool want_switches;   /* sched_switch: asleep-since for hand-off latency */
-	bool want_goroutines; /* SNAP_G rows */
-	bool want_names;      /* TEXT: of what threads in calls are doing */
-	bool want_stacks;     /* SNAP_STACK of threads in calls, and TEXT of their frames */
-	bool want_limits;     /* SNAP_LIMITS: how many threads there may be */
+	bool sample_only;          /* level 0: memory and /proc, no BPF */
+	uint64_t kinds;            /* probe kinds to arm, bit k = kind k; 0: none */
+	uint32_t max_overhead_ppm; /* of the target's CPU time: above it probes are shed; 0: never */
+	bool want_switches;        /* sched_switch: asleep-since for hand-off latency */
+	bool want_goroutines;      /* SNAP_G rows */
+	bool want_names;           /* TEXT: of what threads in calls are doing */
+	bool want_stacks;          /* SNAP_STACK of threads in calls, and TEXT of their frames */
+	bool want_limits;          /* SNAP_LIMITS: how many threads there may be */
 };
 
 struct source_status {

@@ -137,6 +137,25 @@ static void put_since_start(struct json *j, const struct model *m)
 	json_close(j);
 }
 
+static void put_cost(struct json *j, const struct model *m)
+{
+	const struct model_cost *c = model_cost(m);
+
+	if (!c->is_known) {
+		json_null(j, "cost");
+		return;
+	}
+	json_open(j, "cost", '{');
+	json_uint(j, "probe_hits", c->hits);
+	json_uint(j, "probe_hits_ns", c->hits_ns);
+	json_uint(j, "bpf_ns", c->bpf_ns);
+	json_uint(j, "target_cpu_ns", c->target_ns);
+	json_uint(j, "own_cpu_ns", c->own_ns);
+	json_uint(j, "shed", c->shed);
+	json_uint(j, "armed_permill", c->armed_permill);
+	json_close(j);
+}
+
 static void totals(struct view *v, const struct model *m, const struct view_end *e)
 {
 	struct json *j;
@@ -156,6 +175,7 @@ static void totals(struct view *v, const struct model *m, const struct view_end 
 	put_since_start(j, m);
 	json_text(j, "law_broken", e->law_broken);
 	json_uint(j, "probe_hits", e->probe_hits);
+	put_cost(j, m);
 	json_open(j, "lost_by", '{');
 	for (int i = 1; i < MODEL_LOSSES; i++)
 		json_uint(j, view_loss_word((enum grt_loss)i), model_lost(m, (enum grt_loss)i));

@@ -122,6 +122,61 @@ static void put_since_start(struct view *v, const struct model *m)
 	fmt_wrapped(v->out, line, v->columns);
 }
 
+/* "-" where there is nothing to take a share of. */
+static void fmt_share(char *buf, size_t bytes, uint64_t part, uint64_t whole)
+{
+	if (whole)
+		snprintf(buf, bytes, "%.2f %%", 100.0 * (double)part / (double)whole);
+	else
+		snprintf(buf, bytes, "-");
+}
+
+static void put_shed(struct view *v, const struct model_cost *c)
+{
+	static const struct {
+		uint32_t bit;
+		const char *word;
+	} groups[] = { { GRT_HOT, "hot probes" },
+		       { GRT_WARM, "warm probes" },
+		       { GRT_SWITCHES, "sched_switch" },
+		       { GRT_COLD, "cold probes" } };
+	char line[LINE_BYTES], names[128] = "";
+	size_t n = 0;
+
+	if (c->armed_permill >= 1000)
+		return;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (c->shed & groups[i].bit)
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", n ? ", " : "",
+					      groups[i].word);
+	snprintf(line, sizeof(line),
+		 "probes were shed where they cost more than --max-overhead: armed %u.%u %% of the "
+		 "time; shed now: %s",
+		 c->armed_permill / 10, c->armed_permill % 10, n ? names : "none");
+	fmt_wrapped(v->out, line, v->columns);
+}
+
+static void put_cost(struct view *v, const struct model *m)
+{
+	const struct model_cost *c = model_cost(m);
+	char line[LINE_BYTES], share[32], spent[FMT_BYTES], each[FMT_BYTES], run[FMT_BYTES];
+	char own[FMT_BYTES];
+
+	if (!c->is_known)
+		return;
+	fmt_share(share, sizeof(share), c->hits_ns + c->bpf_ns, c->target_ns);
+	fmt_duration(spent, c->target_ns);
+	fmt_duration(each, c->hits ? c->hits_ns / c->hits : 0);
+	fmt_duration(run, c->bpf_ns);
+	fmt_duration(own, c->own_ns);
+	snprintf(line, sizeof(line),
+		 "cost to the target: %s of its CPU time (%s): %" PRIu64
+		 " probe hits of %s, BPF programs %s; gotrace itself: %s",
+		 share, spent, c->hits, c->hits_ns ? each : "?", run, own);
+	fmt_wrapped(v->out, line, v->columns);
+	put_shed(v, c);
+}
+
 static void totals(struct view *v, const struct model *m, const struct view_end *e)
 {
 	static const char *const why[] = {
@@ -145,6 +200,7 @@ static void totals(struct view *v, const struct model *m, const struct view_end 
 			 e->law_broken);
 		fmt_wrapped(v->out, line, v->columns);
 	}
+	put_cost(v, m);
 	lost(v, m);
 }
 
