@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -158,6 +160,54 @@ static __attribute__((noinline)) long a_function_of_ours(long v)
 	return v + 1;
 }
 
+static bool note_of(struct fdname *f, int fd)
+{
+	return fdname_note(f, fd, name, sizeof(name));
+}
+
+static void what_blocks_a_thread_is_noted(void **state)
+{
+	struct fdname *f = fdname_new(getpid());
+	char path[] = "/tmp/names_test.XXXXXX", fifo[64];
+	int file = mkstemp(path), ends[2], pair[2], named, event = eventfd(0, 0);
+
+	(void)state;
+	snprintf(fifo, sizeof(fifo), "%s.fifo", path);
+	assert_int_equal(pipe(ends) | mkfifo(fifo, 0600), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	named = open(fifo, O_RDWR);
+	assert_true(note_of(f, ends[0]));
+	assert_string_equal(name, "pipe in blocking mode");
+	assert_true(note_of(f, named));
+	assert_string_equal(name, "pipe in blocking mode");
+	assert_true(note_of(f, pair[0]));
+	assert_string_equal(name, "socket in blocking mode");
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	fcntl(named, F_SETFL, O_NONBLOCK);
+	assert_true(note_of(f, pair[0]));
+	assert_string_equal(name, "");
+	assert_true(note_of(f, named));
+	assert_string_equal(name, "");
+	assert_true(note_of(f, event));
+	assert_string_equal(name, "");
+	assert_true(note_of(f, file));
+	assert_string_equal(name, "");
+	unlink(path);
+	assert_true(note_of(f, file));
+	assert_string_equal(name, "deleted");
+	close(file);
+	assert_false(note_of(f, file));
+
+	unlink(fifo);
+	close(named);
+	close(event);
+	for (int i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(pair[i]);
+	}
+	fdname_free(f);
+}
+
 static void functions_have_names(void **state)
 {
 	struct symname *s = symname_new(getpid());
@@ -206,6 +256,7 @@ int main(void)
 		cmocka_unit_test(tcp_over_ipv6),
 		cmocka_unit_test(sockets_made_later_need_a_refresh),
 		cmocka_unit_test(unix_sockets_show_their_path),
+		cmocka_unit_test(what_blocks_a_thread_is_noted),
 		cmocka_unit_test(functions_have_names),
 		cmocka_unit_test(functions_of_libraries_too),
 		cmocka_unit_test(addresses_outside_of_any_file_have_none),

@@ -30,6 +30,8 @@ struct stacks {
 	struct stack_walk *walk;
 	struct ksym *ksym;
 	bool is_ksym_tried;
+	bool has_iter; /* else the kernel's stacks are not known */
+	bool has_told;
 	struct pc_slot slot[PC_SLOTS], kernel_slot[PC_SLOTS];
 	struct stack_want *want;
 	struct stack *stack;
@@ -108,22 +110,29 @@ static void call_of(struct stack_want *w, const struct snapshot *snap, int m)
 	w->call_fp = layout_get(&l->m_call_fp, copy);
 }
 
+/* Then it does not touch its stack from where it made the call outwards. */
+static bool is_in_kernel_call(const struct m_view *m)
+{
+	return m && m->call & GRT_CALL_IN && m->nr != GRT_NR_FOREIGN;
+}
+
 static void choose(struct stacks *s, const struct snapshot *snap, const int *m_of)
 {
 	s->n = 0;
 	for (size_t i = 0; i < snap->threads.n; i++) {
 		const struct thread_row *t = &snap->threads.row[i];
 		const struct m_view *m = m_of[i] >= 0 ? &snap->tables.view[m_of[i]] : NULL;
-		bool is_torn = m && snap->is_torn[m_of[i]];
+		bool is_torn = m && snap->is_torn[m_of[i]], is_running = !thread_is_asleep(t);
 		struct grt_rec row;
 
 		s->of[i] = -1;
-		if (is_torn || !thread_is_asleep(t))
+		if (is_torn || (is_running && !is_in_kernel_call(m)))
 			continue;
 		snapshot_row(&row, m, t, false);
 		if (!state_is_wanted(row.arg[2] & 0xff))
 			continue;
-		s->want[s->n] = (struct stack_want){ .t = t };
+		s->want[s->n] =
+			(struct stack_want){ .t = t, .is_running = is_running, .m = m_of[i] };
 		if (m)
 			call_of(&s->want[s->n], snap, m_of[i]);
 		s->of[i] = (int32_t)s->n++;
@@ -146,8 +155,26 @@ static void drop_torn(struct stacks *s, struct snapshot *snap)
 	for (size_t i = 0; i < s->nof; i++) {
 		const struct thread_row *t = &snap->threads.row[i];
 
-		if (s->of[i] >= 0 &&
+		if (s->of[i] >= 0 && !s->want[s->of[i]].is_running &&
 		    (rc < 0 || !stack_holds(t, thread_list_find(&snap->again, t->ns_tid))))
+			s->of[i] = -1;
+	}
+}
+
+/* Whoever works in the kernel must still be in the same call. */
+static void drop_returned(struct stacks *s, struct snapshot *snap)
+{
+	bool is_read = false;
+
+	for (size_t i = 0; i < s->nof; i++) {
+		const struct stack_want *w = s->of[i] >= 0 ? &s->want[s->of[i]] : NULL;
+
+		if (!w || !w->is_running)
+			continue;
+		if (!is_read && tables_reread_ms(&snap->tables, snap->second) < 0)
+			return;
+		is_read = true;
+		if (snap->second[w->m].call != snap->tables.view[w->m].call)
 			s->of[i] = -1;
 	}
 }
@@ -155,6 +182,7 @@ static void drop_torn(struct stacks *s, struct snapshot *snap)
 void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 {
 	s->nof = 0;
+	s->has_iter = snap->iter != NULL;
 	if (!reserve(s, snap->threads.n))
 		return;
 	s->first = snap->threads.row;
@@ -164,6 +192,7 @@ void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 		return;
 	stack_walk_all(s->walk, s->want, s->stack, s->n);
 	drop_torn(s, snap);
+	drop_returned(s, snap);
 }
 
 static struct pc_slot *slot_of(struct pc_slot *slot, uint64_t pc)
@@ -193,6 +222,13 @@ static const struct pc_slot *pc_name(struct stacks *s, uint64_t pc, source_emit_
 	return slot;
 }
 
+static void tell(struct stacks *s, const char *why, source_emit_fn emit, void *arg)
+{
+	if (!s->has_told)
+		names_put(s->names, GRT_TEXT_ABOUT, GRT_ABOUT_WHY_NO_STACKS, why, emit, arg);
+	s->has_told = true;
+}
+
 static void kernel_name(struct stacks *s, uint64_t pc, source_emit_fn emit, void *arg)
 {
 	struct pc_slot *slot = slot_of(s->kernel_slot, pc);
@@ -205,10 +241,10 @@ static void kernel_name(struct stacks *s, uint64_t pc, source_emit_fn emit, void
 		s->is_ksym_tried = true;
 		s->ksym = ksym_open(KSYM_PATH);
 		if (!s->ksym)
-			names_put(s->names, GRT_TEXT_ABOUT, GRT_ABOUT_WHY_NO_STACKS,
-				  "the kernel does not show its symbols: " KSYM_PATH
-				  " has no addresses for us",
-				  emit, arg);
+			tell(s,
+			     "the kernel does not show its symbols: " KSYM_PATH
+			     " has no addresses for us",
+			     emit, arg);
 	}
 	name = s->ksym ? ksym_name(s->ksym, pc - 1) : NULL;
 	if (name)
@@ -280,6 +316,11 @@ void stacks_emit(struct stacks *s, const struct thread_row *t, uint64_t now_ns, 
 
 	if (at < 0)
 		return;
+	if (!s->has_iter)
+		tell(s,
+		     "where in the kernel a thread sleeps is known to root, or CAP_BPF and "
+		     "CAP_PERFMON",
+		     emit, arg);
 	for (unsigned int f = 0; f < t->nkernel; f++)
 		kernel_name(s, t->kernel[f], emit, arg);
 	put_frames(t, now_ns, GRT_STACK_KERNEL, t->kernel, none, t->nkernel, emit, arg);

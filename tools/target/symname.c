@@ -54,14 +54,30 @@ struct maps *symname_maps(const struct symname *s)
 	return s->maps;
 }
 
-static void demangle(const char *symbol, char *buf, size_t bytes)
+/* What a compiler appends to a copy that it made of a function: "worker.isra.0", "worker.cold". */
+static size_t name_length(const char *symbol)
 {
-	char *plain = NULL;
+	static const char *const copy[] = { ".isra.", ".constprop.", ".part.",
+					    ".cold",  ".lto_priv.",  ".llvm." };
+	size_t n = strlen(symbol);
 
-	if (symbol[0] == '_' && (symbol[1] == 'Z' || symbol[1] == 'R') &&
-	    strlen(symbol) < MANGLED_MAX)
+	for (size_t i = 0; i < sizeof(copy) / sizeof(copy[0]); i++) {
+		const char *at = strstr(symbol, copy[i]);
+
+		if (at && at != symbol && (size_t)(at - symbol) < n)
+			n = (size_t)(at - symbol);
+	}
+	return n;
+}
+
+static void demangle(const char *whole, char *buf, size_t bytes)
+{
+	char symbol[MANGLED_MAX], *plain = NULL;
+
+	snprintf(symbol, sizeof(symbol), "%.*s", (int)name_length(whole), whole);
+	if (symbol[0] == '_' && (symbol[1] == 'Z' || symbol[1] == 'R'))
 		plain = cplus_demangle(symbol, DMGL_ANSI | DMGL_AUTO);
-	snprintf(buf, bytes, "%s", plain ? plain : symbol);
+	snprintf(buf, bytes, "%.*s", (int)bytes - 1, plain ? plain : symbol);
 	free(plain);
 }
 
