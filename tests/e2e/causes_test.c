@@ -26,6 +26,7 @@ static const struct seeded seeded[] = {
 	{ "pidfd", "200", 3, "waitid", "[pidfd]" },
 	{ "fifo_open", "0", 20, "openat", "/fifo" },
 };
+#define SICK_THREADS 5 /* that growth sees made, before it is asked why */
 #define SEEDED (sizeof(seeded) / sizeof(seeded[0]))
 
 static struct sick_room room;
@@ -91,7 +92,7 @@ static void assert_growth_names(const struct seeded *s, const struct program *p,
 	g = program_start(argv, NULL);
 	do
 		program_expect(&g, "{\"type\":\"growth\"");
-	while (strcmp(s->more, "0") && json_number(g.line, "made") < 5);
+	while (strcmp(s->more, "0") && json_number(g.line, "made") < SICK_THREADS);
 	kill(g.pid, SIGINT);
 	program_expect(&g, "{\"type\":\"totals\"");
 	made = json_number(g.line, "made");
@@ -160,9 +161,12 @@ static void healthy(const char *name)
 	gotrace_run(o, NULL, -1, growth);
 	assert_code(o, 0);
 	causes = after(after(o->out, "{\"type\":\"totals\""), "\"causes\":[");
-	/* Whatever is listed, nothing is named as what threads were made for. */
+	/*
+	 * On a loaded machine a thread may wait for a CPU inside of a short call, and another be made
+	 * meanwhile. No call is to blame for as many as a sick one.
+	 */
 	if (*causes != ']' && !strstr(causes, "nothing was blocked"))
-		assert_true(json_number(causes, "threads_milli") < 1000);
+		assert_true(json_number(causes, "threads_milli") < SICK_THREADS * 1000);
 	program_stop(&p);
 	free(o);
 }

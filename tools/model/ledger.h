@@ -10,7 +10,7 @@
 #include "growth.h"
 
 #define BLOCKS_MAX (1u << 17) /* ids of Ms: a runtime's limit of threads is 10,000 as a rule */
-#define CAUSES_MAX 4096u
+#define CAUSES_MAX 16384u     /* a limit of 10,000 threads, each in a call of its own */
 #define LATE_POINTS 64u
 #define CAUSE_NONE (-1)
 

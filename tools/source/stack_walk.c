@@ -158,7 +158,7 @@ static void begin(struct stack_walk *w, struct walker *k, const struct stack_wan
 	memset(k, 0, sizeof(*k));
 	memset(s, 0, sizeof(*s));
 	s->call_at = s->jump_at = UINT8_MAX;
-	if (!want->t->ip || !want->t->sp) {
+	if (want->is_running || !want->t->ip || !want->t->sp) {
 		end(k, want, s, false);
 		return;
 	}

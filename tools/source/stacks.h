@@ -3,7 +3,8 @@
  * stacks.h - where threads sleep: stacks of the kernel and of the program, read from the target's
  * memory while it runs. Nobody is stopped, so that only stacks of threads that sleep are read, and
  * only those hold whose thread has not run until afterwards: the caller looks again and drops the
- * others.
+ * others. A thread that works in the kernel has a stack as well, from where its call was made: that
+ * part stands still until the call is over.
  */
 #ifndef GOTRACE_STACKS_H
 #define GOTRACE_STACKS_H
@@ -16,6 +17,8 @@ struct stack_want {
 	const struct thread_row *t;
 	bool is_in_call; /* the runtime says so, and where user code made it: */
 	bool is_foreign; /* of C code, on the system stack */
+	bool is_running; /* its registers tell nothing: begin where the call was made */
+	int m;           /* index of its M, -1: none */
 	uint64_t call_pc, call_sp, call_fp;
 };
 
