@@ -116,12 +116,6 @@ static bool is_in_kernel_call(const struct m_view *m)
 	return m && m->call & GRT_CALL_IN && m->nr != GRT_NR_FOREIGN;
 }
 
-/* Then it does not touch its stack from where it made the call outwards. */
-static bool is_in_kernel_call(const struct m_view *m)
-{
-	return m && m->call & GRT_CALL_IN && m->nr != GRT_NR_FOREIGN;
-}
-
 static void choose(struct stacks *s, const struct snapshot *snap, const int *m_of)
 {
 	s->n = 0;
@@ -185,24 +179,6 @@ static void drop_returned(struct stacks *s, struct snapshot *snap)
 	}
 }
 
-/* Whoever works in the kernel must still be in the same call. */
-static void drop_returned(struct stacks *s, struct snapshot *snap)
-{
-	bool is_read = false;
-
-	for (size_t i = 0; i < s->nof; i++) {
-		const struct stack_want *w = s->of[i] >= 0 ? &s->want[s->of[i]] : NULL;
-
-		if (!w || !w->is_running)
-			continue;
-		if (!is_read && tables_reread_ms(&snap->tables, snap->second) < 0)
-			return;
-		is_read = true;
-		if (snap->second[w->m].call != snap->tables.view[w->m].call)
-			s->of[i] = -1;
-	}
-}
-
 void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 {
 	s->nof = 0;
@@ -216,7 +192,6 @@ void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 		return;
 	stack_walk_all(s->walk, s->want, s->stack, s->n);
 	drop_torn(s, snap);
-	drop_returned(s, snap);
 	drop_returned(s, snap);
 }
 
