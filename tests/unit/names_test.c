@@ -160,6 +160,42 @@ static __attribute__((noinline)) long a_function_of_ours(long v)
 	return v + 1;
 }
 
+static void connected_unix_sockets_show_both_ends(void **state)
+{
+	struct fdname *f = fdname_new(getpid());
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int pair[2], server = socket(AF_UNIX, SOCK_STREAM, 0), near, far;
+	char want[64], path[128];
+	struct stat st[2];
+
+	(void)state;
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/tmp/names_test.%d", getpid());
+	assert_int_equal(bind(server, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(listen(server, 1), 0);
+	near = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(near, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	far = accept(server, NULL, NULL);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(fstat(pair[0], &st[0]) | fstat(pair[1], &st[1]), 0);
+	snprintf(want, sizeof(want), "unix:[%lu]->[%lu]", (unsigned long)st[0].st_ino,
+		 (unsigned long)st[1].st_ino);
+	assert_true(fd_of(f, pair[0]));
+	assert_string_equal(name, want);
+	snprintf(path, sizeof(path), "->%s", addr.sun_path);
+	assert_true(fd_of(f, near));
+	assert_non_null(strstr(name, path));
+	assert_true(fd_of(f, server));
+	assert_null(strstr(name, "->"));
+
+	unlink(addr.sun_path);
+	close(server);
+	close(near);
+	close(far);
+	close(pair[0]);
+	close(pair[1]);
+	fdname_free(f);
+}
+
 static bool note_of(struct fdname *f, int fd)
 {
 	return fdname_note(f, fd, name, sizeof(name));
@@ -256,6 +292,7 @@ int main(void)
 		cmocka_unit_test(tcp_over_ipv6),
 		cmocka_unit_test(sockets_made_later_need_a_refresh),
 		cmocka_unit_test(unix_sockets_show_their_path),
+		cmocka_unit_test(connected_unix_sockets_show_both_ends),
 		cmocka_unit_test(what_blocks_a_thread_is_noted),
 		cmocka_unit_test(functions_have_names),
 		cmocka_unit_test(functions_of_libraries_too),

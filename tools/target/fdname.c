@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 #include "fdname.h"
+#include "unix_peers.h"
 
 #define SOCKET_TEXT 160 /* longest name; a Unix path has 108 bytes */
 #define TCP_LISTEN 0x0a
 
 struct socket_row {
-	uint64_t inode;
+	uint64_t inode, peer; /* peer: of a Unix socket, 0: none, or not known */
 	char text[SOCKET_TEXT];
 };
 
@@ -64,6 +65,7 @@ static struct socket_row *row_add(struct fdname *f, uint64_t inode)
 		f->cap = cap;
 	}
 	f->row[f->n].inode = inode;
+	f->row[f->n].peer = 0;
 	return &f->row[f->n++];
 }
 
@@ -149,25 +151,53 @@ static int row_compare(const void *a, const void *b)
 	return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
-static bool socket_get(struct fdname *f, uint64_t inode, char *buf, size_t bytes)
+static struct socket_row *row_find(const struct fdname *f, uint64_t inode)
 {
 	struct socket_row key = { .inode = inode };
-	const struct socket_row *row;
 
-	if (!f->has_sockets) {
-		table_read(f, "tcp", "tcp", inet_line);
-		table_read(f, "tcp6", "tcp", inet_line);
-		table_read(f, "udp", "udp", inet_line);
-		table_read(f, "udp6", "udp", inet_line);
-		table_read(f, "unix", "unix", unix_line);
-		if (f->n)
-			qsort(f->row, f->n, sizeof(*f->row), row_compare);
-		f->has_sockets = true;
-	}
-	row = f->n ? bsearch(&key, f->row, f->n, sizeof(*f->row), row_compare) : NULL;
+	return f->n ? bsearch(&key, f->row, f->n, sizeof(*f->row), row_compare) : NULL;
+}
+
+static void peer_note(void *arg, uint32_t inode, uint32_t peer)
+{
+	struct socket_row *row = row_find(arg, inode);
+
 	if (row)
+		row->peer = peer;
+}
+
+static void tables_read(struct fdname *f)
+{
+	table_read(f, "tcp", "tcp", inet_line);
+	table_read(f, "tcp6", "tcp", inet_line);
+	table_read(f, "udp", "udp", inet_line);
+	table_read(f, "udp6", "udp", inet_line);
+	table_read(f, "unix", "unix", unix_line);
+	if (f->n)
+		qsort(f->row, f->n, sizeof(*f->row), row_compare);
+	unix_peers_read(f->tid, peer_note, f); /* without it only the near end is shown */
+	f->has_sockets = true;
+}
+
+#define UNIX_PATH "unix "
+
+static bool socket_get(struct fdname *f, uint64_t inode, char *buf, size_t bytes)
+{
+	const struct socket_row *row, *other;
+
+	if (!f->has_sockets)
+		tables_read(f);
+	row = row_find(f, inode);
+	if (!row)
+		return false;
+	other = row->peer ? row_find(f, row->peer) : NULL;
+	if (other && !strncmp(other->text, UNIX_PATH, strlen(UNIX_PATH)))
+		snprintf(buf, bytes, "%s->%s", row->text, other->text + strlen(UNIX_PATH));
+	else if (row->peer)
+		snprintf(buf, bytes, "%s->[%" PRIu64 "]", row->text, row->peer);
+	else
 		snprintf(buf, bytes, "%s", row->text);
-	return row != NULL;
+	return true;
 }
 
 #define DELETED " (deleted)"
