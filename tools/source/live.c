@@ -115,7 +115,7 @@ static void name_threads(struct live *l)
 /* The image that was opened is no more: with its process, or before it. */
 static int ended(const struct live *l)
 {
-	return target_is_alive(l->target) ? -ESTALE : -ESRCH;
+	return target_has_execed(l->target) ? -ESTALE : -ESRCH;
 }
 
 static void cost_read(const struct live *l, struct cost *ret)

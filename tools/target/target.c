@@ -275,3 +275,15 @@ bool target_is_same_image(const struct target *t)
 		return target_is_alive(t);
 	return pread(t->mem_fd, &c, 1, (off_t)t->layout.sched) == 1;
 }
+
+/*
+ * The old memory is gone: no thread has it any more. In an exec the leader has the new one from the same
+ * moment on. In an exit it has none, for as long as its threads take to follow.
+ */
+bool target_has_execed(const struct target *t)
+{
+	char path[64], exe[2];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", t->pid);
+	return target_is_alive(t) && (readlink(path, exe, sizeof(exe)) > 0 || errno == EACCES);
+}

@@ -87,6 +87,8 @@ void target_close(struct target *t);
 bool target_is_alive(const struct target *t);
 /* Does it still run the image that was opened? False after an exec, and after its end. */
 bool target_is_same_image(const struct target *t);
+/* It does not: does it run another one? False for one that is about to end, and then not alive. */
+bool target_has_execed(const struct target *t);
 /* Probes of an ELF file that is not running; addr fields are ELF addresses, pid is 0. */
 struct target *target_open_file(const char *path, int *ret_code);
 /* Which sites hold a breakpoint now: read back from the target's memory. Bitmap by index in site.
