@@ -239,7 +239,7 @@ static void damage_is_told_and_the_rest_replayed(void **state)
 	int all;
 
 	(void)state;
-	assert_int_equal(record(p.pid, path, "-n", "90", NULL), EXIT_FINE);
+	assert_int_equal(record(p.pid, path, "-n", "40", NULL), EXIT_FINE);
 	program_stop(&p);
 	assert_int_equal(replay(path), EXIT_FINE);
 	all = count_of(o.out, "\"type\":\"tick\"");
@@ -368,7 +368,7 @@ static void a_command_is_recorded_from_its_start(void **state)
 	char *path = in_dir("command");
 	char *argv[] = {
 		"gotrace", "record", "-o",        path,
-		"-i",      "20ms",   "--",        (char *)e2e_path("EXAMPLES_DIR", "growth"),
+		"-i",      "100ms",  "--",        (char *)e2e_path("EXAMPLES_DIR", "growth"),
 		"--fifos", "11",     "--seconds", "1",
 		NULL
 	};
