@@ -20,9 +20,9 @@ struct task_row {
 	__u32 observer_level; /* depth of the reader's pid namespace */
 	__u32 state;          /* task->__state: 0 runnable or running */
 	__u32 exit_state;
-	__u32 is_on_cpu; /* executes at this moment */
-	__u32 cpu;       /* where it runs or ran last: whose clock exec_start is of */
-	__u32 nkernel;   /* of kernel[] */
+	__u32 is_on_cpu;     /* executes at this moment */
+	__u32 cpu;           /* where it runs or ran last: whose clock exec_start is of */
+	__u32 nkernel;       /* of kernel[] */
 	__u64 exec_start_ns; /* scheduler clock: last time it was charged, i.e. ran */
 	__u64 start_ns;      /* CLOCK_BOOTTIME */
 	__s64 nr;            /* system call it is in, -1: none */

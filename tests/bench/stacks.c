@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stacks.c - how long it takes to know what all blocked threads of a process are doing: the first time,
- * and later.
+ * stacks.c - how long it takes to know what all blocked threads of a process are doing: the first
+ * time, and later.
  *
  *   stacks PID plain|names|stacks [--sample]
  *

@@ -4,8 +4,9 @@
  *
  *   many THREADS read|foreign
  *
- * Each goroutine reads from a pipe of its own that nobody writes to: innermost -> middle -> outermost;
- * or sleeps in C code that the runtime was told of. "ready" when all are in their call, or soon will be.
+ * Each goroutine reads from a pipe of its own that nobody writes to: innermost -> middle ->
+ * outermost; or sleeps in C code that the runtime was told of. "ready" when all are in their call,
+ * or soon will be.
  */
 #include <fcntl.h>
 #include <stdatomic.h>

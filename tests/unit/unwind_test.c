@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -209,6 +210,26 @@ static void given_an_address_that_nobody_mapped_when_asked_then_no_row(void **st
 	maps_free(maps);
 }
 
+static void given_a_map_that_goes_when_refreshed_then_it_is_nobodys(void **state)
+{
+	struct maps *maps = maps_new(getpid());
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t at = (uint64_t)(uintptr_t)page, own = (uint64_t)(uintptr_t)own_stack;
+	uint32_t losses;
+
+	(void)state;
+	assert_non_null(maps_find(maps, at));
+	assert_non_null(maps_open(maps, own)->module);
+	losses = maps_losses(maps);
+	munmap(page, 4096);
+	maps_refresh(maps);
+	maps_find(maps, 8); /* nobody's: looked for in what is mapped now */
+	assert_null(maps_find(maps, at));
+	assert_int_equal(maps_losses(maps), losses + 1);
+	assert_true(maps_find(maps, own)->is_tried); /* it was kept, with its file */
+	maps_free(maps);
+}
+
 /* As a C++ compiler would name ns::worker(int). */
 void worker(void) __asm__("_ZN2ns6workerEi");
 __attribute__((noinline)) void worker(void)
@@ -287,6 +308,7 @@ int main(void)
 		cmocka_unit_test(
 			given_this_program_when_unwound_then_as_the_compiler_s_own_library_does),
 		cmocka_unit_test(given_an_address_that_nobody_mapped_when_asked_then_no_row),
+		cmocka_unit_test(given_a_map_that_goes_when_refreshed_then_it_is_nobodys),
 		cmocka_unit_test(given_a_function_of_cplusplus_when_asked_then_its_name_is_plain),
 		cmocka_unit_test(given_symbols_of_a_kernel_when_asked_then_the_one_that_holds_it),
 		cmocka_unit_test(given_a_kernel_that_hides_its_addresses_when_opened_then_none),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * names.h - TEXT records: the names of what threads in calls are doing (descriptors, paths, foreign
- * functions), sent once and again when they change, so that whoever has the stream needs nothing else
- * to show it.
+ * names.h - TEXT records: the names of what threads in calls are doing (descriptors, paths,
+ * foreign functions), sent once and again when they change, so that whoever has the stream needs
+ * nothing else to show it.
  */
 #ifndef GOTRACE_NAMES_H
 #define GOTRACE_NAMES_H

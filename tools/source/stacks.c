@@ -33,6 +33,7 @@ struct stacks {
 	bool has_iter; /* else the kernel's stacks are not known */
 	bool has_told;
 	struct pc_slot slot[PC_SLOTS], kernel_slot[PC_SLOTS];
+	uint32_t losses; /* of maps, when slots were filled */
 	struct stack_want *want;
 	struct stack *stack;
 	uint32_t n, cap;
@@ -181,6 +182,8 @@ static void drop_returned(struct stacks *s, struct snapshot *snap)
 
 void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 {
+	const struct maps *maps = symname_maps(names_functions(s->names));
+
 	s->nof = 0;
 	s->has_iter = snap->iter != NULL;
 	if (!reserve(s, snap->threads.n))
@@ -190,6 +193,10 @@ void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 	choose(s, snap, m_of);
 	if (s->n == 0)
 		return;
+	if (s->losses != maps_losses(maps)) {
+		s->losses = maps_losses(maps);
+		memset(s->slot, 0, sizeof(s->slot));
+	}
 	stack_walk_all(s->walk, s->want, s->stack, s->n);
 	drop_torn(s, snap);
 	drop_returned(s, snap);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * maps.c - see maps.h. /proc/PID/maps has two lines a thread, so that it is read when an address
- * is not known and not each time.
+ * maps.c - see maps.h. /proc/PID/maps has two lines a thread: where that makes it long, it is read
+ * when an address is not known, and not for each snapshot.
  *
  * libdwfl maps the file: reading all debug information of a large program would take its size in
  * memory. A file that is cut short while it runs would kill its own process before it troubles us.
@@ -14,17 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "image.h"
 #include "proc.h"
 
+#define CHEAP_NS 1000000 /* a reading that takes less is made for each snapshot */
+
 struct maps {
 	pid_t tid;
 	struct map **map; /* by start */
-	size_t n, cap;
-	struct map **all; /* and those that are no more */
-	size_t nall, all_cap;
+	size_t n;
+	uint32_t losses;
+	uint64_t read_ns; /* how long the last reading took; 0: there was none */
 	bool is_fresh;
 };
 
@@ -37,38 +40,26 @@ struct maps *maps_new(pid_t tid)
 	return m;
 }
 
+static void map_free(struct map *map)
+{
+	dwfl_end(map->dwfl);
+	free((char *)map->name);
+	free(map);
+}
+
 void maps_free(struct maps *m)
 {
 	if (!m)
 		return;
-	for (size_t i = 0; i < m->nall; i++) {
-		dwfl_end(m->all[i]->dwfl);
-		free((char *)m->all[i]->name);
-		free(m->all[i]);
-	}
-	free(m->all);
+	for (size_t i = 0; i < m->n; i++)
+		map_free(m->map[i]);
 	free(m->map);
 	free(m);
 }
 
-void maps_refresh(struct maps *m)
+uint32_t maps_losses(const struct maps *m)
 {
-	m->is_fresh = false;
-}
-
-static bool push(struct map ***array, size_t *n, size_t *cap, struct map *map)
-{
-	if (*n == *cap) {
-		size_t more = *cap ? 2 * *cap : 32;
-		struct map **p = reallocarray(*array, more, sizeof(struct map *));
-
-		if (!p)
-			return false;
-		*array = p;
-		*cap = more;
-	}
-	(*array)[(*n)++] = map;
-	return true;
+	return m->losses;
 }
 
 static bool name_is_system(const char *name)
@@ -104,69 +95,108 @@ static struct map *map_new(const struct proc_map *p)
 	return map;
 }
 
-static struct map *map_known(const struct maps *m, const struct proc_map *p)
+static struct map *search(struct map *const *map, size_t n, uint64_t addr)
 {
-	for (size_t i = 0; i < m->nall; i++) {
-		struct map *k = m->all[i];
-
-		if (k->start == p->start && k->end == p->end && k->off == p->off &&
-		    k->inode == p->inode)
-			return k;
-	}
-	return NULL;
-}
-
-static void read_all(struct maps *m)
-{
-	struct proc_maps it;
-	struct proc_map p;
-
-	m->is_fresh = true;
-	if (proc_maps_open(&it, m->tid) < 0)
-		return;
-	m->n = 0;
-	while (proc_maps_next(&it, &p)) {
-		struct map *map;
-
-		if (p.perms[2] != 'x')
-			continue;
-		map = map_known(m, &p);
-		if (!map) {
-			map = map_new(&p);
-			if (!map || !push(&m->all, &m->nall, &m->all_cap, map)) {
-				free(map);
-				break;
-			}
-		}
-		if (!push(&m->map, &m->n, &m->cap, map))
-			break;
-	}
-	proc_maps_close(&it);
-}
-
-static struct map *search(const struct maps *m, uint64_t addr)
-{
-	size_t lo = 0, hi = m->n;
+	size_t lo = 0, hi = n;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (m->map[mid]->end <= addr)
+		if (map[mid]->end <= addr)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return lo < m->n && m->map[lo]->start <= addr ? m->map[lo] : NULL;
+	return lo < n && map[lo]->start <= addr ? map[lo] : NULL;
+}
+
+static bool is_of(const struct map *k, const struct proc_map *p)
+{
+	return k->start == p->start && k->end == p->end && k->off == p->off && k->inode == p->inode;
+}
+
+/* What is mapped now; what was known before keeps its opened file. False: no memory. */
+static bool list(struct maps *m, struct proc_maps *it, struct map **old, size_t nold)
+{
+	struct proc_map p;
+	size_t cap = 0;
+
+	while (proc_maps_next(it, &p)) {
+		struct map *map;
+
+		if (p.perms[2] != 'x')
+			continue;
+		if (m->n == cap) {
+			struct map **more;
+
+			cap = cap ? 2 * cap : 32;
+			more = reallocarray(m->map, cap, sizeof(struct map *));
+			if (!more)
+				return false;
+			m->map = more;
+		}
+		map = search(old, nold, p.start);
+		if (map && is_of(map, &p) && !map->is_kept)
+			map->is_kept = true;
+		else
+			map = map_new(&p);
+		if (!map)
+			return false;
+		m->map[m->n++] = map;
+	}
+	return true;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static void read_all(struct maps *m)
+{
+	struct map **old = m->map;
+	size_t nold = m->n;
+	uint64_t start_ns = now_ns();
+	struct proc_maps it;
+
+	m->is_fresh = true;
+	if (proc_maps_open(&it, m->tid) < 0)
+		return;
+	m->map = NULL;
+	m->n = 0;
+	list(m, &it, old, nold);
+	proc_maps_close(&it);
+	for (size_t i = 0; i < nold; i++) {
+		if (old[i]->is_kept) {
+			old[i]->is_kept = false;
+			continue;
+		}
+		map_free(old[i]);
+		m->losses++;
+	}
+	free(old);
+	m->read_ns = now_ns() - start_ns;
+}
+
+void maps_refresh(struct maps *m)
+{
+	m->is_fresh = false;
+	if (m->read_ns && m->read_ns < CHEAP_NS)
+		read_all(m);
+	m->is_fresh = false;
 }
 
 struct map *maps_find(struct maps *m, uint64_t addr)
 {
-	struct map *map = search(m, addr);
+	struct map *map = search(m->map, m->n, addr);
 
 	if (map || m->is_fresh)
 		return map;
 	read_all(m);
-	return search(m, addr);
+	return search(m->map, m->n, addr);
 }
 
 /* The file as it is mapped; by its path only where that still names the same file. */

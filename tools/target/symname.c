@@ -20,6 +20,7 @@
 
 struct symname {
 	struct maps *maps;
+	uint32_t losses; /* of maps, when the answers were found */
 	struct {
 		uint64_t addr; /* 0: free */
 		char *name;    /* NULL: there is none */
@@ -81,6 +82,17 @@ static void demangle(const char *whole, char *buf, size_t bytes)
 	free(plain);
 }
 
+/* Another file may be mapped where one was. */
+static void forget(struct symname *s)
+{
+	s->losses = maps_losses(s->maps);
+	for (size_t i = 0; i < SLOTS; i++) {
+		s->slot[i].addr = 0;
+		free(s->slot[i].name);
+		s->slot[i].name = NULL;
+	}
+}
+
 static void look_up(struct symname *s, uint64_t addr, char *buf, size_t bytes)
 {
 	const struct map *map = maps_open(s->maps, addr);
@@ -108,6 +120,8 @@ bool symname_get(struct symname *s, uint64_t addr, char *buf, size_t bytes)
 
 	if (addr == 0)
 		return false;
+	if (s->losses != maps_losses(s->maps))
+		forget(s);
 	if (s->slot[i].addr != addr) {
 		look_up(s, addr, name, sizeof(name));
 		free(s->slot[i].name);

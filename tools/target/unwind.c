@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * unwind.c - see unwind.h. Rows are kept in a table that grows and forgets nothing: a program has
- * some hundred places where its threads sleep, or are called from.
+ * unwind.c - see unwind.h. Rows are kept in a table that grows: a program has some hundred places
+ * where its threads sleep, or are called from. They are forgotten when a file was unmapped.
  */
 #include "unwind.h"
 
@@ -23,6 +23,7 @@ struct unwind {
 	struct maps *maps;
 	struct slot *slot;
 	uint32_t slots, n;
+	uint32_t losses; /* of maps, when the rows were compiled */
 };
 
 struct unwind *unwind_new(struct maps *maps)
@@ -87,6 +88,11 @@ const struct unwind_row *unwind_row_of(struct unwind *u, uint64_t pc)
 	static const struct unwind_row none;
 	struct slot *s;
 
+	if (u->losses != maps_losses(u->maps)) {
+		u->losses = maps_losses(u->maps);
+		memset(u->slot, 0, u->slots * sizeof(*u->slot));
+		u->n = 0;
+	}
 	if (pc == 0 || !grow(u))
 		return &none;
 	s = slot_of(u->slot, u->slots, pc);
