@@ -19,10 +19,10 @@ static const uint8_t dwarf_number[UNWIND_REGS] = {
 
 static bool reg_of(uint64_t number, uint8_t *ret)
 {
-	for (uint8_t i = 0; i < UNWIND_REGS; i++) {
+	for (int i = 0; i < UNWIND_REGS; i++) {
 		if (dwarf_number[i] != number)
 			continue;
-		*ret = i;
+		*ret = (uint8_t)i;
 		return true;
 	}
 	return false;
