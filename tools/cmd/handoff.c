@@ -15,6 +15,7 @@ static int run(int argc, char **argv)
 		.name = "handoff",
 		.report = &report_handoff,
 		.want = { .kinds = COLD_KINDS, .want_switches = true },
+		.needs_events = true,
 		.is_silent = true,
 	};
 
