@@ -16,8 +16,9 @@
 #define WORD_MAX 32 /* longest word that is compared with the verbs */
 #define TYPOS_MAX 2
 
-static const struct cmd *const cmds[] = { &cmd_threads, &cmd_blocked, &cmd_growth, &cmd_handoff,
-					  &cmd_netpoll, &cmd_record, &cmd_probes,  &cmd_doctor, &cmd_schema };
+static const struct cmd *const cmds[] = { &cmd_threads, &cmd_blocked, &cmd_growth,
+					  &cmd_handoff, &cmd_netpoll, &cmd_record,
+					  &cmd_probes,  &cmd_doctor,  &cmd_schema };
 #define NCMDS (sizeof(cmds) / sizeof(cmds[0]))
 
 static void usage(FILE *out)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -53,6 +54,16 @@ static void open_shows_the_path(void **state)
 	assert_string_equal(text_of(&t, named), "openat(AT_FDCWD, \"/tmp/fifo\", 0x80000)");
 	t.args[1] = 0x3000;
 	assert_string_equal(text_of(&t, named), "openat(AT_FDCWD, 0x3000, 0x80000)");
+}
+
+static void a_pidfd_is_a_descriptor_and_a_pid_is_a_number(void **state)
+{
+	struct model_thread t = { .nr = SYS_waitid, .has_args = true, .args = { P_PIDFD, 7 } };
+
+	(void)state;
+	assert_string_equal(text_of(&t, named), "waitid(3, 7</var/log/x>)");
+	t.args[0] = P_PID;
+	assert_string_equal(text_of(&t, named), "waitid(1, 7)");
 }
 
 static void plain_calls_are_a_word(void **state)
@@ -124,6 +135,7 @@ int main(void)
 		cmocka_unit_test(read_names_file_and_size),
 		cmocka_unit_test(unknown_arguments_are_dots_not_zeros),
 		cmocka_unit_test(open_shows_the_path),
+		cmocka_unit_test(a_pidfd_is_a_descriptor_and_a_pid_is_a_number),
 		cmocka_unit_test(plain_calls_are_a_word),
 		cmocka_unit_test(calls_without_a_name_are_numbers),
 		cmocka_unit_test(foreign_functions_have_names_or_addresses),
