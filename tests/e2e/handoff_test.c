@@ -181,6 +181,53 @@ static void test_eager_and_lazy_are_kept_apart(void **state)
 		      (double)lazy_ns / (double)eager_ns);
 }
 
+/* Recorded as it happens, and looked at afterwards: the same rows. */
+static void test_a_recording_has_the_same_rows(void **state)
+{
+	char path[] = "/tmp/handoff_recording.XXXXXX";
+	char *argv[] = { (char *)getenv("GOTRACE"),
+			 "record",
+			 "--json",
+			 "--force",
+			 "-o",
+			 path,
+			 "--max-overhead",
+			 "0%",
+			 "--",
+			 (char *)e2e_path("TRACEE_DIR", "handoffs"),
+			 "one",
+			 "31",
+			 "7",
+			 "5",
+			 "53",
+			 "3",
+			 NULL };
+	char *replay[] = { "gotrace", "handoff", "--json", path, NULL };
+	static struct outcome o;
+	struct program g;
+	pid_t target;
+	long n;
+
+	(void)state;
+	close(mkstemp(path));
+	g = program_start(argv, NULL);
+	target = expect_books(&g, &n);
+	assert_int_equal(n, 31 + 7 + 5 + 53 + 3);
+	assert_int_equal(finish(&g, target), FINE);
+	gotrace_run(&o, NULL, -1, replay);
+	unlink(path);
+
+	assert_code(&o, FINE);
+	snprintf(text, sizeof(text), "%s", o.out);
+	assert_int_equal(rows_in_totals(), 5);
+	row_is("read", "sysmon", 31);
+	row_is("poll", "sysmon", 7);
+	row_is("foreign C", "sysmon", 5);
+	row_is("read", "itself", 53);
+	row_is("poll", "itself", 3);
+	assert_says(text, "\"law_broken\":null");
+}
+
 /* Sums over all rows of the member of each. */
 static long sum_of(const char *member)
 {
@@ -296,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_primes_are_counted_and_split_exactly),
 		cmocka_unit_test(test_eager_and_lazy_are_kept_apart),
+		cmocka_unit_test(test_a_recording_has_the_same_rows),
 		cmocka_unit_test(test_what_was_seen_is_what_the_runtime_counted),
 		cmocka_unit_test(test_lines_of_json_fit_their_schema),
 		cmocka_unit_test(test_without_an_interval_only_the_tables_are_shown),

@@ -132,6 +132,45 @@ static void test_waits_are_counted_exactly(void **state)
 	waiting_is(0, 0);
 }
 
+/* Recorded with all probes, and looked at afterwards: the same waits. */
+static void test_a_recording_has_the_same_waits(void **state)
+{
+	char path[] = "/tmp/netpoll_recording.XXXXXX";
+	char *argv[] = { (char *)getenv("GOTRACE"),
+			 "record",
+			 "--json",
+			 "--force",
+			 "--all",
+			 "-o",
+			 path,
+			 "--max-overhead",
+			 "0%",
+			 "--",
+			 (char *)e2e_path("TRACEE_DIR", "netwaits"),
+			 "rounds",
+			 "97",
+			 NULL };
+	char *replay[] = { "gotrace", "netpoll", "--json", path, NULL };
+	static struct outcome o;
+	struct program g;
+	pid_t target;
+
+	(void)state;
+	close(mkstemp(path));
+	g = program_start(argv, NULL);
+	target = expect_ready(&g);
+	kill(g.pid, SIGINT);
+	assert_int_equal(e2e_wait(g.pid), FINE);
+	kill(target, SIGKILL);
+	close(g.out);
+	gotrace_run(&o, NULL, -1, replay);
+	unlink(path);
+
+	assert_code(&o, FINE);
+	snprintf(text, sizeof(text), "%s", strstr(o.out, "{\"type\":\"totals\""));
+	assert_int_equal(json_number(strstr(totals(), "\"descriptors\":["), "waits"), 97);
+}
+
 /* Nobody polls while the one P computes: it is sysmon that does, and the report says so. */
 static void test_a_rescue_by_sysmon_is_flagged(void **state)
 {
@@ -200,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_thousand_parked_are_a_thousand_waiting),
 		cmocka_unit_test(test_waits_are_counted_exactly),
+		cmocka_unit_test(test_a_recording_has_the_same_waits),
 		cmocka_unit_test(test_a_rescue_by_sysmon_is_flagged),
 		cmocka_unit_test(test_one_look_without_probes),
 		cmocka_unit_test(test_lines_of_json_fit_their_schema),
