@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gotrace.c - the table of verbs, and nothing else: usage, help, dispatch and "did you mean" come
- * from it. A new verb is a file in cmd/ with one const struct cmd, and a row here.
+ * gotrace.c - usage, help, dispatch and "did you mean", all from the table of verbs. A new verb is a
+ * file in cmd/ with one const struct cmd, and a row in cmd/table.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,16 +16,11 @@
 #define WORD_MAX 32 /* longest word that is compared with the verbs */
 #define TYPOS_MAX 2
 
-static const struct cmd *const cmds[] = { &cmd_threads, &cmd_blocked, &cmd_growth,
-					  &cmd_handoff, &cmd_netpoll, &cmd_record,
-					  &cmd_probes,  &cmd_doctor,  &cmd_schema };
-#define NCMDS (sizeof(cmds) / sizeof(cmds[0]))
-
 static void usage(FILE *out)
 {
 	fputs("usage: gotrace VERB [options] ...\n\n", out);
-	for (size_t i = 0; i < NCMDS; i++)
-		fprintf(out, "  %-8s %-24s %s\n", cmds[i]->name, cmds[i]->args, cmds[i]->help);
+	for (const struct cmd *const *c = cmd_table; *c; c++)
+		fprintf(out, "  %-10s %-28s %s\n", (*c)->name, (*c)->args, (*c)->help);
 	fputs("\n  gotrace VERB --help     says more\n"
 	      "  gotrace --version\n\n"
 	      "exit status: 0 fine, 1 a check failed, 2 usage, 3 events were lost,\n"
@@ -63,14 +58,14 @@ static const struct cmd *cmd_find(const char *name)
 	const struct cmd *near = NULL;
 	unsigned best = TYPOS_MAX + 1;
 
-	for (size_t i = 0; i < NCMDS; i++) {
-		unsigned n = typos(name, cmds[i]->name);
+	for (const struct cmd *const *c = cmd_table; *c; c++) {
+		unsigned n = typos(name, (*c)->name);
 
 		if (n == 0)
-			return cmds[i];
-		if (n < best || (!near && !strncmp(cmds[i]->name, name, strlen(name)))) {
+			return *c;
+		if (n < best || (!near && !strncmp((*c)->name, name, strlen(name)))) {
 			best = n;
-			near = cmds[i];
+			near = *c;
 		}
 	}
 	diag_error(EXIT_USAGE, "no such verb: '%s'", name);

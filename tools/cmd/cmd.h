@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd.h - a verb is one file with one const struct cmd; the table in gotrace.c lists them. Usage,
+ * cmd.h - a verb is one file with one const struct cmd; the table in table.c lists them. Usage,
  * dispatch and completion come from it.
  */
 #ifndef GOTRACE_CMD_H
@@ -21,14 +21,14 @@ struct opt {
 	const char *long_name; /* "interval" */
 	char short_name;       /* 'i' or 0 */
 	enum opt_type type;
-	const char *arg_name; /* "TIME", NULL for flags */
+	const char *arg_name; /* "TIME", "FILE", "text|json"; NULL for flags */
 	const char *help;
 	void *value; /* bool *, unsigned long *, int64_t *, uint32_t *, uint64_t *, const char ** */
 };
 
 struct cmd {
 	const char *name;
-	const char *args;                  /* "PID | -- COMMAND..." */
+	const char *args;                  /* "PID | FILE | -- COMMAND...", "bash|zsh" */
 	const char *help;                  /* one line */
 	const struct opt *opts;            /* ends with long_name NULL */
 	bool takes_command;                /* what follows -- is a command to start */
@@ -36,7 +36,8 @@ struct cmd {
 };
 
 extern const struct cmd cmd_threads, cmd_probes, cmd_doctor, cmd_schema, cmd_handoff, cmd_netpoll;
-extern const struct cmd cmd_blocked, cmd_growth, cmd_record;
+extern const struct cmd cmd_blocked, cmd_growth, cmd_record, cmd_completion;
+extern const struct cmd *const cmd_table[]; /* ends with NULL */
 
 /*
  * Parse options of a verb in place; returns the index of the first operand, or -EXIT_USAGE after
