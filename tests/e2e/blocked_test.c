@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocked_test.c - `gotrace blocked` on programs that know the truth about themselves: how many wait, in
- * what, on what; what its options leave out; what the target pays; field cases C01, C03, C05.
+ * blocked_test.c - `gotrace blocked` on programs that know the truth about themselves: how many
+ * wait, in what, on what; what its options leave out; what the target pays; field cases C01, C03,
+ * C05.
  */
 #include <fcntl.h>
 
@@ -150,7 +151,10 @@ static void test_watching_tells_who_got_the_p(void **state)
 	sick_room_close(&room);
 }
 
-/* C01: the path of an open that never ends is in its argument only; a name that is gone changes nothing. */
+/*
+ * C01: the path of an open that never ends is in its argument only; a name that is gone changes
+ * nothing.
+ */
 static void test_c01_opens_of_a_fifo_are_one_group_with_its_path(void **state)
 {
 	char *options[] = { "--by-call", "--json", NULL }, want[128];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * causes_test.c - ten programs, each sick in one way, and five healthy ones: `blocked` and `growth` name
- * the guilty call, what it is made on, and its line in the source, first, in ten of ten, and nothing
- * in the healthy.
+ * causes_test.c - ten programs, each sick in one way, and five healthy ones: `blocked` and
+ * `growth` name the guilty call, what it is made on, and its line in the source, first, in ten of
+ * ten, and nothing in the healthy.
  */
 #include "sick.h"
 
@@ -162,8 +162,8 @@ static void healthy(const char *name)
 	assert_code(o, 0);
 	causes = after(after(o->out, "{\"type\":\"totals\""), "\"causes\":[");
 	/*
-	 * On a loaded machine a thread may wait for a CPU inside of a short call, and another be made
-	 * meanwhile. No call is to blame for as many as a sick one.
+	 * On a loaded machine a thread may wait for a CPU inside of a short call, and another be
+	 * made meanwhile. No call is to blame for as many as a sick one.
 	 */
 	if (*causes != ']' && !strstr(causes, "nothing was blocked"))
 		assert_true(json_number(causes, "threads_milli") < SICK_THREADS * 1000);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * growth_test.c - `gotrace growth` on programs whose threads grow: what it counts is what the runtime
- * counts, shares add up, the profile opens in go tool pprof, limits are known.
+ * growth_test.c - `gotrace growth` on programs whose threads grow: what it counts is what the
+ * runtime counts, shares add up, the profile opens in go tool pprof, limits are known.
  */
 #include <sys/resource.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sick.h - programs that are sick in one way (tests/tracee/cause), started in a folder with all that they
- * need: a FIFO, a lock file, a slow disk (tests/tracee/causefuse) in a mount namespace of the test's
- * own, so that no mount outlives it. And what gotrace's JSON says of them.
+ * sick.h - programs that are sick in one way (tests/tracee/cause), started in a folder with all
+ * that they need: a FIFO, a lock file, a slow disk (tests/tracee/causefuse) in a mount namespace
+ * of the test's own, so that no mount outlives it. And what gotrace's JSON says of them.
  */
 #ifndef TESTS_SICK_H
 #define TESTS_SICK_H
@@ -91,8 +91,8 @@ static inline void sick_where(const struct program *p, char *buf, size_t bytes)
 #define SAID_BYTES (1 << 20)
 
 /*
- * gotrace VERB PID with options, until its output has what is wanted; it must within E2E_WAIT_MS. What
- * it said stays until the next call.
+ * gotrace VERB PID with options, until its output has what is wanted; it must within E2E_WAIT_MS.
+ * What it said stays until the next call.
  */
 static inline const char *gotrace_until(pid_t pid, const char *verb, char *const options[],
 					bool (*is_enough)(const char *, const void *),

@@ -4,9 +4,9 @@
  *
  *   cause NAME DIR MORE
  *
- * A goroutine makes the guilty call and stays in it, or makes it again and again. Then the program says
- * "ready LINE FUNCTION", of the guilty call in this file, and lets a further goroutine make it every
- * few ms, MORE times. Beside that a goroutine computes and others sleep by timer.
+ * A goroutine makes the guilty call and stays in it, or makes it again and again. Then the program
+ * says "ready LINE FUNCTION", of the guilty call in this file, and lets a further goroutine make
+ * it every few ms, MORE times. Beside that a goroutine computes and others sleep by timer.
  *
  * In DIR, made by whoever starts it: `fifo`, `lock`; `slow`, mounted by causefuse.
  */
@@ -72,7 +72,7 @@ static int open_or_die(const char *name, int flags)
 	return fd;
 }
 
-/* --- the sick ones --------------------------------------------------------------------------------- */
+/* --- the sick ones --- */
 
 __attribute__((noinline)) static void page_read(void *arg)
 {
@@ -194,7 +194,7 @@ __attribute__((noinline)) static void own_epoll(void *arg)
 		GUILTY(grt_syscall(SYS_epoll_wait, fd, (long)&e, 1, -1, 0, 0));
 }
 
-/* --- what some need first ------------------------------------------------------------------------ */
+/* --- what some need first --- */
 
 static void lock_hold(void)
 {
@@ -240,7 +240,7 @@ static void child_start(void)
 		die("pidfd_open");
 }
 
-/* --- the program ------------------------------------------------------------------------------- */
+/* --- the program --- */
 
 static const struct {
 	const char *name;

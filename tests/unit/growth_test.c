@@ -186,7 +186,9 @@ static void test_a_block_told_by_snapshot_and_event_counts_once(void **state)
 	model_free(m);
 }
 
-/* Many beginnings, ends and snapshots in a fixed pseudo-random order: nothing is lost or doubled. */
+/*
+ * Many beginnings, ends and snapshots in a fixed pseudo-random order: nothing is lost or doubled.
+ */
 static void test_causes_add_up_to_the_threads_made(void **state)
 {
 	struct model *m = model_of(NULL, 0);

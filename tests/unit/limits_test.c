@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* limits_test.c - limits of threads from a cgroup tree made of plain files, and from /proc's text. */
+/*
+ * limits_test.c - limits of threads from a cgroup tree made of plain files, and from /proc's text.
+ */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sick.h - a process with much to tell, by records: three threads read one file from one line, one
- * reads a socket in blocking mode, one is abroad in C, one holds its P in a page fault. For tests of
- * `blocked` and `growth`.
+ * reads a socket in blocking mode, one is abroad in C, one holds its P in a page fault. For tests
+ * of `blocked` and `growth`.
  */
 #ifndef TEST_SICK_H
 #define TEST_SICK_H

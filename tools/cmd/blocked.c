@@ -6,7 +6,8 @@
  *	 M    TID   G    FOR  CALL
  *	12  48121  17  >4.1s  read(7</dev/urandom>, 65536) ← worker_read files.c:41
  *
- * One look and out, which needs no probe and costs the target nothing; --watch looks again and again.
+ * One look and out, which needs no probe and costs the target nothing; --watch looks again and
+ * again.
  */
 #include <limits.h>
 #include <string.h>

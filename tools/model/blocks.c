@@ -5,18 +5,18 @@
  *
  *   retake, entersyscallblock   the M is blocked
  *   exitsyscall_slow            its goroutine is back; m_exit: the M is gone
- *   snapshot                    what it is blocked in; also Ms that were blocked before we came, and
- *                               those that wait for a goroutine locked to them
+ *   snapshot                    what it is blocked in; also Ms that were blocked before we came,
+ *                               and those that wait for a goroutine locked to them
  *
- * A snapshot is known at once and events only when they have settled. So a snapshot may open a block
- * whose retake is still to come, and fill one that has ended by then:
+ * A snapshot is known at once and events only when they have settled. So a snapshot may open a
+ * block whose retake is still to come, and fill one that has ended by then:
  *
  *   snapshot: M5 blocked, G7      ... settles later: retake (m5, g7): the same block, it goes on
  *   snapshot: M5 blocked, G9      ... settles later: exitsyscall_slow (m5, g7): not of this block
  *
- * Whatever happens to a block, its share of the threads made meanwhile is charged first: no share is
- * lost, and causes add up. One that neither ends nor is shown by several snapshots in a row has lost
- * its end.
+ * Whatever happens to a block, its share of the threads made meanwhile is charged first: no share
+ * is lost, and causes add up. One that neither ends nor is shown by several snapshots in a row has
+ * lost its end.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -206,8 +206,8 @@ static void note_heirs(struct model *m)
 
 /*
  * Where no event tells of new threads, the runtime's own count does; they are put down to what is
- * blocked now, not to what was at their time. Up to the snapshot before the newest one: had there been
- * an event by then, it would have settled.
+ * blocked now, not to what was at their time. Up to the snapshot before the newest one: had there
+ * been an event by then, it would have settled.
  */
 static void note_unseen(struct model *m, bool is_last)
 {

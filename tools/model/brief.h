@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * brief.h - what a thread waits in, in words short enough to be compared: "fsync(/data/wal)", and from
- * where in the program: "wal_sync files.c:41". Threads with the same words do the same; that is what
- * groups and the ledger of threads are made from. Names only, no numbers that differ by thread: buffers
- * and sizes are left out. call_text of the views shows whole calls.
+ * brief.h - what a thread waits in, in words short enough to be compared: "fsync(/data/wal)", and
+ * from where in the program: "wal_sync files.c:41". Threads with the same words do the same; that
+ * is what groups and the ledger of threads are made from. Names only, no numbers that differ by
+ * thread: buffers and sizes are left out. call_text of the views shows whole calls.
  */
 #ifndef GOTRACE_BRIEF_H
 #define GOTRACE_BRIEF_H
@@ -30,7 +30,10 @@ const struct model_frame *brief_frame(const struct model *m, const struct model_
 void brief_pc(char buf[BRIEF_BYTES], const struct model *m, uint64_t pc);
 /* Of brief_frame; empty: not known. */
 void brief_where(char buf[BRIEF_BYTES], const struct model *m, const struct model_thread *t);
-/* Where in the kernel it waits: the innermost function that is not the scheduler's; NULL: not known. */
+/*
+ * Where in the kernel it waits: the innermost function that is not the scheduler's; NULL: not
+ * known.
+ */
 const char *brief_wait_point(const struct model *m, const struct model_thread *t);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * groups.c - see groups.h. Threads are sorted by a hash of what must be equal, so that equal ones lie
- * next to each other; two hashes of 64 bits that are equal by chance are taken for the same.
+ * groups.c - see groups.h. Threads are sorted by a hash of what must be equal, so that equal ones
+ * lie next to each other; two hashes of 64 bits that are equal by chance are taken for the same.
  */
 #include "groups.h"
 

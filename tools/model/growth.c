@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * growth.c - the ledger: a row for each (call, where from) that Ms were blocked in when threads were
- * made. Row 0 is of threads made when nothing was blocked, row 1 of what found no row of its own.
+ * growth.c - the ledger: a row for each (call, where from) that Ms were blocked in when threads
+ * were made. Row 0 is of threads made when nothing was blocked, row 1 of what found no row of its
+ * own.
  *
- * Each thread made adds 1 / (blocked Ms) to one running sum; a block's share is how much the sum grew
- * while it lasted. So a new thread costs one addition, however many Ms are blocked.
+ * Each thread made adds 1 / (blocked Ms) to one running sum; a block's share is how much the sum
+ * grew while it lasted. So a new thread costs one addition, however many Ms are blocked.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * growth.h - why each thread exists: the ledger of threads that were made while we watched, and what
- * became of the Ps of the Ms that are blocked now. Made by blocks.c and growth.c from events and
- * snapshots; views read it through const pointers.
+ * growth.h - why each thread exists: the ledger of threads that were made while we watched, and
+ * what became of the Ps of the Ms that are blocked now. Made by blocks.c and growth.c from events
+ * and snapshots; views read it through const pointers.
  *
- * A thread is made since every other M was unable to run goroutines: each blocked M of that moment is
- * to blame for an equal share. So the shares of all causes add up to the threads made.
+ * A thread is made since every other M was unable to run goroutines: each blocked M of that moment
+ * is to blame for an equal share. So the shares of all causes add up to the threads made.
  */
 #ifndef GOTRACE_GROWTH_H
 #define GOTRACE_GROWTH_H

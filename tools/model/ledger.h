@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ledger.h - what blocks.c and growth.c keep; for the files of this room only. Bounded: what finds no
- * row is counted in one for the rest.
+ * ledger.h - what blocks.c and growth.c keep; for the files of this room only. Bounded: what finds
+ * no row is counted in one for the rest.
  */
 #ifndef GOTRACE_LEDGER_H
 #define GOTRACE_LEDGER_H

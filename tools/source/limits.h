@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits.h - how many threads a process may have, and how near it is: SNAP_LIMITS rows. The runtime's
- * own limit comes from its tables, RLIMIT_NPROC from /proc/PID/limits, pids.max from its cgroup and
- * those above it. What cannot be read is not known; nothing here is an error.
+ * limits.h - how many threads a process may have, and how near it is: SNAP_LIMITS rows. The
+ * runtime's own limit comes from its tables, RLIMIT_NPROC from /proc/PID/limits, pids.max from its
+ * cgroup and those above it. What cannot be read is not known; nothing here is an error.
  */
 #ifndef GOTRACE_LIMITS_H
 #define GOTRACE_LIMITS_H

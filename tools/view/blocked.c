@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * blocked.c - the report of `gotrace blocked` for people. What most threads wait in comes first, then
- * a row a thread, the longest first; below a row where it waits in the kernel and from where it was
- * called, unless the row above says the same.
+ * blocked.c - the report of `gotrace blocked` for people. What most threads wait in comes first,
+ * then a row a thread, the longest first; below a row where it waits in the kernel and from where
+ * it was called, unless the row above says the same.
  *
  *	97 blocked: 96 in read(/dev/urandom) ← worker_read files.c:41, 1 in ...
  *	 M    TID   G    FOR  P TO AFTER  CALL

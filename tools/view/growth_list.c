@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * growth_list.c - see growth_view.h. Causes are told apart by what a call is made on; for people those
- * that come from one line of the program are one: "read(97 objects) <- worker_read files.c:41".
+ * growth_list.c - see growth_view.h. Causes are told apart by what a call is made on; for people
+ * those that come from one line of the program are one: "read(97 objects) <- worker_read
+ * files.c:41".
  */
 #include "growth_view.h"
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* growth_view.h - what both formats of `gotrace growth` show: limits, and when they would be reached. */
+/*
+ * growth_view.h - what both formats of `gotrace growth` show: limits, and when they would be
+ * reached.
+ */
 #ifndef GOTRACE_VIEW_GROWTH_VIEW_H
 #define GOTRACE_VIEW_GROWTH_VIEW_H
 

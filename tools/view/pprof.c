@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pprof.c - see pprof.h. The format is perftools.profiles.Profile in protocol buffers' wire format: a
- * message is a row of fields, a field is its number and type, then a varint, or a length and bytes.
- * Message types here are few and fixed, so the fields are written as they are. Numbers in capitals are
- * those of profile.proto.
+ * pprof.c - see pprof.h. The format is perftools.profiles.Profile in protocol buffers' wire
+ * format: a message is a row of fields, a field is its number and type, then a varint, or a length
+ * and bytes. Message types here are few and fixed, so the fields are written as they are. Numbers
+ * in capitals are those of profile.proto.
  */
 #include "pprof.h"
 
@@ -209,8 +209,8 @@ static void put_sample(struct profile *p, const char *leaf, const uint64_t *pcs,
 }
 
 /*
- * Shares as whole threads: the sum that has been put into whole threads so far never differs from the
- * exact one by more than a half, and both end at the same number.
+ * Shares as whole threads: the sum that has been put into whole threads so far never differs from
+ * the exact one by more than a half, and both end at the same number.
  */
 static void put_causes(struct profile *p)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wrap.h - text of the target (names, paths, symbols) in lines: wrapped at words, indented, and with
- * nothing in it that a terminal would take for a command.
+ * wrap.h - text of the target (names, paths, symbols) in lines: wrapped at words, indented, and
+ * with nothing in it that a terminal would take for a command.
  */
 #ifndef GOTRACE_WRAP_H
 #define GOTRACE_WRAP_H
