@@ -331,6 +331,39 @@ static void what_was_lost_while_the_first_snapshot_was_taken_is_older(void **sta
 	model_free(m);
 }
 
+static void snapshot_shedding(struct model *m, uint64_t t, uint64_t shed, const struct row *blocked)
+{
+	rec_apply(m, t, GRT_K_SNAP_BEGIN, 1, 1, 0, 0, 0, 0);
+	if (blocked)
+		rec_row(m, t, blocked);
+	rec_apply(m, t, GRT_K_SNAP_COST, 1, 1, 1, 1, 1, shed);
+	rec_apply(m, t, GRT_K_SNAP_END, blocked != NULL, 0, 0, 0, 0, 0);
+	model_tick(m, t + 2 * MODEL_WINDOW_NS);
+}
+
+/* What was known when probes were taken off is not believed when they are back. */
+static void after_probes_were_off_the_snapshot_says_who_is_out(void **state)
+{
+	const struct row blocked = {
+		.m = 6, .tid = 11, .p = -1, .g = 2, .state = GRT_MS_blocked, .kernel_state = 'S'
+	};
+	struct model *m = *state;
+
+	take(m, T0, 1, 5, 1, GRT_BY_SYSMON, SYS_read);
+	model_tick(m, T0 + SEC_NS);
+	assert_int_equal(model_handoff_out(m), 1);
+	snapshot_shedding(m, T0 + SEC_NS, GRT_COLD, NULL);
+	assert_int_equal(model_handoff_out(m), 0);
+	snapshot_shedding(m, T0 + 2 * SEC_NS, 0, &blocked);
+	back(m, T0 + 3 * SEC_NS, 2, 6, GRT_EXIT_OLD_P, 0);
+	take(m, T0 + 3 * SEC_NS + MS_NS, 2, 6, 1, GRT_BY_SYSMON, SYS_read);
+	model_tick(m, T0 + 4 * SEC_NS);
+
+	assert_int_equal(row_of(m, SYS_read, MODEL_BY_SYSMON)->returned, 0);
+	assert_int_equal(model_handoff_older(m), 1);
+	assert_int_equal(model_handoff_out(m), 1);
+}
+
 /* Nobody ever told of the taking. */
 static void a_return_that_waits_in_vain_is_given_up(void **state)
 {
@@ -420,6 +453,7 @@ int main(void)
 		TEST(two_takings_may_be_late_at_once),
 		TEST(an_older_return_is_nobodys),
 		TEST(what_was_lost_while_the_first_snapshot_was_taken_is_older),
+		TEST(after_probes_were_off_the_snapshot_says_who_is_out),
 		TEST(a_return_that_waits_in_vain_is_given_up),
 		TEST(ten_thousand_at_once_all_come_back),
 		TEST(more_calls_than_rows_share_one),

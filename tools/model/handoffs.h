@@ -58,8 +58,8 @@ struct model_handoff_sum {
 /* All calls together, in the interval before the newest tick. */
 const struct model_handoff_sum *model_handoff_interval(const struct model *m);
 /*
- * By (call, who took it), since the first snapshot, in order of appearance. What has no row of its own
- * is in the one of (GRT_NR_NONE, MODEL_BY_UNKNOWN).
+ * By (call, who took it), since the first snapshot, in order of appearance. What has no row of its
+ * own is in the one of (GRT_NR_NONE, MODEL_BY_UNKNOWN).
  */
 size_t model_handoff_sums(const struct model *m, const struct model_handoff_sum **ret);
 /* Ps taken since the first snapshot whose goroutine is still in its call. */

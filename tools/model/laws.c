@@ -81,7 +81,6 @@ static void note_reading(struct law_events *l, const struct snapshot *s, uint64_
 {
 	struct law_reading *r = l->base.is_set ? &l->now : &l->base;
 
-	l->was_shed |= (s->cost.shed & GRT_COLD) != 0;
 	/* An older one whose time has not come yet is not given up for a newer one. */
 	reading_advance(&l->now, l->seen, settled_ns + 1);
 	if (!s->has_counts || l->snapshots++ == 0 || (l->now.is_set && !l->now.has_end))
@@ -93,6 +92,20 @@ static void note_reading(struct law_events *l, const struct snapshot *s, uint64_
 		.counter = { s->snap.handoffs, s->snap.retakes, s->snap.self_blocks },
 		.moving = moving_threads(s),
 	};
+}
+
+/* Probes that are back were armed before this snapshot: it says what was missed. */
+static void note_shedding(struct model *m)
+{
+	struct law_events *l = &m->handoff_sums.law;
+	bool was_shed = l->is_shed;
+
+	l->is_shed = (m->now.cost.shed & GRT_COLD) != 0;
+	l->was_shed |= l->is_shed;
+	if (l->is_shed)
+		returns_forget(&m->returns);
+	else if (!m->has_before || was_shed)
+		returns_seed(m);
 }
 
 void laws_note_snapshot(struct model *m)
@@ -107,8 +120,7 @@ void laws_note_snapshot(struct model *m)
 		.blocked = s->snap.count[GRT_MS_blocked],
 	};
 	note_reading(&m->handoff_sums.law, s, m->settled_ns);
-	if (!m->has_before)
-		returns_seed(m);
+	note_shedding(m);
 }
 
 static bool blocked_law_broken(const struct model *m, char *why, size_t bytes)

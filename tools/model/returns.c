@@ -173,9 +173,18 @@ static void seed(struct model *m, uint64_t g)
 
 void returns_seed(struct model *m)
 {
+	m->returns.since_ns = m->now.snap.time_ns;
 	for (size_t i = 0; i < m->now.nthreads; i++)
 		if (m->now.threads[i].state == GRT_MS_blocked)
 			seed(m, m->now.threads[i].g);
+}
+
+void returns_forget(struct returns *r)
+{
+	if (r->cap)
+		memset(r->slot, 0, r->cap * sizeof(*r->slot));
+	r->n = 0;
+	r->out = 0;
 }
 
 void returns_note_older(struct model *m, const struct grt_rec *rec)
@@ -230,7 +239,7 @@ static void back_unknown(struct model *m, uint64_t g, const struct early_return 
 
 	if (!c)
 		return;
-	if (e->back_ns <= m->first_ns || c->is_older) {
+	if (e->back_ns <= r->since_ns || c->is_older) {
 		r->older++;
 		c->is_older = false;
 	} else {

@@ -24,7 +24,7 @@ struct law_events {
 	uint64_t seen[LAW_COUNTS];
 	uint32_t snapshots;
 	struct law_reading base, now;
-	bool was_shed; /* probes were taken off for a while: what happened then was not seen */
+	bool was_shed, is_shed; /* probes were taken off for a while; they are now */
 };
 
 struct handoff_sums {
@@ -71,14 +71,17 @@ struct call_out {
 struct returns {
 	struct call_out *slot;
 	uint32_t cap, n;
-	uint64_t out;   /* lost_ns set and not back */
-	uint64_t older; /* back from a call whose taking was not seen */
-	uint64_t twice; /* lost a P again without having come back */
+	uint64_t out;      /* lost_ns set and not back */
+	uint64_t older;    /* back from a call whose taking was not seen */
+	uint64_t twice;    /* lost a P again without having come back */
+	uint64_t since_ns; /* what was lost before is older: a snapshot with all probes armed */
 };
 
 /* returns.c: events of one goroutine's call, in order of time. */
-/* The first snapshot: who is in a call without a P already. */
+/* A snapshot, the first one since probes are armed: who is in a call without a P already. */
 void returns_seed(struct model *m);
+/* Probes are off: what is known will be wrong when they are back. */
+void returns_forget(struct returns *r);
 /* An event from before it. */
 void returns_note_older(struct model *m, const struct grt_rec *rec);
 void returns_enter(struct model *m, const struct grt_rec *entersyscall);
