@@ -14,6 +14,7 @@
 
 #define PC_SLOTS 8192u /* a power of two; a pc that loses its place is looked up again */
 #define NAME_BYTES 512
+#define API_PREFIX "grt_" /* of libgrt's public functions, and of no others */
 #define FLAGS_SHIFT 32
 #define FLAGS_BITS 4
 
@@ -33,7 +34,9 @@ struct stacks {
 	bool has_iter; /* else the kernel's stacks are not known */
 	bool has_told;
 	struct pc_slot slot[PC_SLOTS], kernel_slot[PC_SLOTS];
-	uint32_t losses; /* of maps, when slots were filled */
+	uint32_t losses;                     /* of maps, when slots were filled */
+	bool has_range;                      /* the next two were asked for */
+	uint64_t runtime_start, runtime_end; /* its code as a part of the program; 0: not known */
 	struct stack_want *want;
 	struct stack *stack;
 	uint32_t n, cap;
@@ -180,6 +183,20 @@ static void drop_returned(struct stacks *s, struct snapshot *snap)
 	}
 }
 
+/*
+ * libgrt.a is one object, and so its code lies together: what is between its public functions is
+ * the runtime's. A function that a tail call left out of the stack does not hide the others then.
+ */
+static void find_runtime(struct stacks *s)
+{
+	if (s->has_range || s->target->nsites == 0)
+		return;
+	s->has_range = true;
+	if (!symname_range(names_functions(s->names), s->target->site[0].addr, API_PREFIX,
+			   &s->runtime_start, &s->runtime_end))
+		s->runtime_start = s->runtime_end = 0;
+}
+
 void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 {
 	const struct maps *maps = symname_maps(names_functions(s->names));
@@ -198,6 +215,7 @@ void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 		memset(s->slot, 0, sizeof(s->slot));
 	}
 	stack_walk_all(s->walk, s->want, s->stack, s->n);
+	find_runtime(s);
 	drop_torn(s, snap);
 	drop_returned(s, snap);
 }
@@ -218,10 +236,12 @@ static const struct pc_slot *pc_name(struct stacks *s, uint64_t pc, source_emit_
 	if (slot->pc == pc)
 		return slot;
 	map = maps_find(symname_maps(functions), pc - 1);
-	*slot = (struct pc_slot){ .pc = pc, .is_system = map && map->is_system };
+	*slot = (struct pc_slot){ .pc = pc };
+	slot->is_system = (map && map->is_system) ||
+			  (pc > s->runtime_start && pc <= s->runtime_end);
 	if (symname_get(functions, pc - 1, text, sizeof(text))) {
 		names_put(s->names, GRT_TEXT_FUNCTION, pc, text, emit, arg);
-		slot->is_api = !strncmp(text, "grt_", 4);
+		slot->is_api = !strncmp(text, API_PREFIX, strlen(API_PREFIX));
 		slot->is_entry = !strcmp(text, "context_entry");
 	}
 	if (symname_line(functions, pc - 1, text, sizeof(text)))

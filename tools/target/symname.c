@@ -148,3 +148,27 @@ bool symname_line(struct symname *s, uint64_t addr, char *buf, size_t bytes)
 	proc_text_tame(buf);
 	return true;
 }
+
+bool symname_range(struct symname *s, uint64_t addr, const char *prefix, uint64_t *ret_start,
+		   uint64_t *ret_end)
+{
+	const struct map *map = maps_open(s->maps, addr);
+	int n = map && map->module ? dwfl_module_getsymtab(map->module) : 0;
+
+	*ret_start = UINT64_MAX;
+	*ret_end = 0;
+	for (int i = 0; i < n; i++) {
+		GElf_Sym sym;
+		GElf_Addr at;
+		const char *name =
+			dwfl_module_getsym_info(map->module, i, &sym, &at, NULL, NULL, NULL);
+
+		if (!name || GELF_ST_TYPE(sym.st_info) != STT_FUNC ||
+		    GELF_ST_BIND(sym.st_info) != STB_GLOBAL || sym.st_shndx == SHN_UNDEF ||
+		    strncmp(name, prefix, strlen(prefix)) != 0)
+			continue;
+		*ret_start = at < *ret_start ? at : *ret_start;
+		*ret_end = at + sym.st_size > *ret_end ? at + sym.st_size : *ret_end;
+	}
+	return *ret_end > *ret_start;
+}

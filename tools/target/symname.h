@@ -24,6 +24,12 @@ struct maps *symname_maps(const struct symname *s);
  * symbol for it; false: not even a file.
  */
 bool symname_get(struct symname *s, uint64_t addr, char *buf, size_t bytes);
+/*
+ * Where the global functions lie whose names begin so, in the file that is mapped at addr: from
+ * the first to the end of the last. False: it has none.
+ */
+bool symname_range(struct symname *s, uint64_t addr, const char *prefix, uint64_t *ret_start,
+		   uint64_t *ret_end);
 /* "files.c:41"; false: no debug information says so. */
 bool symname_line(struct symname *s, uint64_t addr, char *buf, size_t bytes);
 
