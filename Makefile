@@ -4,6 +4,7 @@
 #   make demo       install what is missing, build, watch a process  V=1   show the commands
 #   make check      install, build, run every test                 SAN=   address | thread | debug | stress
 #   make bench      measure, beside Go                             PREFIX=/usr/local DESTDIR=
+#   make bench-cost what a watching gotrace costs its target, finer
 #
 # Every object depends on the headers that the compiler saw (-MMD), also for BPF.
 
@@ -40,7 +41,7 @@ endif
 .SUFFIXES:
 .SECONDARY:
 
-all: lib gotrace examples
+all: lib gotrace assert examples
 lib: $(O)/libgrt.a $(O)/libgrt.so $(O)/grt.pc
 gotrace: $(O)/gotrace
 
@@ -50,6 +51,9 @@ RT_SRC   := $(wildcard runtime/*.c) runtime/context_amd64.S
 RT_OBJ   := $(patsubst %,$(O)/%.o,$(basename $(RT_SRC)))
 TOOL_SRC := $(wildcard tools/*.c tools/target/*.c tools/source/*.c tools/model/*.c tools/view/*.c tools/cmd/*.c)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(O)/%.o)
+# What the assertion library is made of: everything but the verbs.
+ASSERT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tools/assert/*.c)) \
+	$(filter-out $(O)/tools/cmd/% $(O)/tools/gotrace.o,$(TOOL_OBJ))
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKEL     := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 EXAMPLES := $(patsubst runtime/%.c,$(O)/%,$(wildcard runtime/examples/*.c))
@@ -119,7 +123,7 @@ $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 $(O)/tools/%.o: tools/%.c | $(SKEL)
 	$(call say,CC)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -I$(O)/bpf -DGOTRACE_VERSION='"$(VERSION)"' $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(BASE) -fPIC -fvisibility=hidden -I$(O)/bpf -DGOTRACE_VERSION='"$(VERSION)"' $(CFLAGS) -c -o $@ $<
 
 # The compiler does not see what the assembler includes.
 $(O)/tools/view/schema.o: $(wildcard tools/view/schema/*.json)
@@ -127,6 +131,27 @@ $(O)/tools/view/schema.o: $(wildcard tools/view/schema/*.json)
 $(O)/gotrace: $(TOOL_OBJ)
 	$(call say,LD)
 	$(Q)$(CC) $(LINK_SAN) -pthread -o $@ $(TOOL_OBJ) $(TOOL_LIBS)
+
+# --- the assertion library ------------------------------------------------------------------------
+
+assert: $(O)/libgotrace-assert.a $(O)/libgotrace-assert.so $(O)/gotrace-assert.pc
+
+# One object with internal names localized: they cannot clash with a test's.
+$(O)/libgotrace-assert.a: $(ASSERT_OBJ)
+	$(call say,AR)
+	$(Q)$(LD) -r -o $(O)/libgotrace-assert-one.o $(ASSERT_OBJ)
+	$(Q)objcopy --localize-hidden $(O)/libgotrace-assert-one.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/libgotrace-assert-one.o
+
+$(O)/libgotrace-assert.so: $(ASSERT_OBJ) tools/assert/gotrace_assert.map
+	$(call say,LD)
+	$(Q)$(CC) -shared -pthread $(LINK_SAN) -Wl,-soname,libgotrace-assert.so.0 \
+		-Wl,--version-script=tools/assert/gotrace_assert.map -Wl,-z,now -o $@ $(ASSERT_OBJ) $(TOOL_LIBS)
+	$(Q)ln -sf libgotrace-assert.so $(O)/libgotrace-assert.so.0
+
+$(O)/gotrace-assert.pc: tools/assert/gotrace-assert.pc.in FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
 
 include tests/tests.mk
 
@@ -163,6 +188,6 @@ uninstall:
 clean:
 	$(Q)rm -rf $(O)
 
-.PHONY: all lib gotrace examples deps deps-check demo install uninstall clean FORCE
+.PHONY: all lib gotrace assert examples deps deps-check demo install uninstall clean FORCE
 
 -include $(shell [ -d $(O) ] && find $(O) -name '*.d')

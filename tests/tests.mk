@@ -12,6 +12,7 @@ RT_UNIT_BIN   := $(filter $(RT_UNIT:%=$(O)/tests/unit/%_test),$(UNIT_SRC:%.c=$(O
 TOOL_UNIT_BIN := $(filter-out $(RT_UNIT_BIN),$(UNIT_SRC:%.c=$(O)/%))
 SCHED_BIN := $(SCHED_SRC:%.c=$(O)/%)
 E2E_BIN   := $(E2E_SRC:%.c=$(O)/%)
+ASSERT_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/assert/*_test.c))
 # One that looks at processes with gotrace's own rooms, not through its screen.
 TOOL_E2E_BIN := $(filter %/source_test %/replay_test %/stacks_test,$(E2E_BIN))
 TRACEES   := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/tracee/*.c)) \
@@ -29,6 +30,13 @@ $(TOOL_UNIT_BIN) $(TOOL_E2E_BIN): $(O)/%: %.c $(filter-out %/gotrace.o,$(TOOL_OB
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -I$(O)/bpf $(CFLAGS) -MF $@.d -o $@ $< \
 		$(filter-out %/gotrace.o,$(TOOL_OBJ)) $(TOOL_LIBS) $(TEST_LIBS)
+
+# As a user's test is built, but for the runtime's objects: their internals are dumped on failure.
+$(ASSERT_BIN): $(O)/%: %.c $(RT_OBJ) $(O)/libgotrace-assert.a
+	$(call say,TEST)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) -ftls-model=initial-exec -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< \
+		$(RT_OBJ) $(O)/libgotrace-assert.a $(TOOL_LIBS) $(TEST_LIBS)
 
 $(filter-out $(TOOL_E2E_BIN),$(E2E_BIN)): $(O)/%: %.c | $(SKEL)
 	$(call say,TEST)
@@ -56,7 +64,7 @@ $(O)/run: tests/run.c
 	$(Q)$(CC) $(BASE) $(CFLAGS) -MF $@.d -o $@ $<
 
 RUNTIME_TESTS = $(RT_UNIT_BIN) $(SCHED_BIN)
-tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(E2E_BIN) $(TRACEES) $(O)/run
+tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(ASSERT_BIN) $(E2E_BIN) $(TRACEES) $(O)/run
 
 # --- running ---------------------------------------------------------------------------------------
 
@@ -68,7 +76,7 @@ TEST_ENV = GOTRACE=$(abspath $(O))/gotrace TRACEE_DIR=$(abspath $(O))/tracee \
 test-runtime: $(RUNTIME_TESTS) $(O)/run
 	$(Q)$(TEST_ENV) $(O)/run --label '$(if $(SAN),$(SAN): )' $(RUNTIME_TESTS)
 test-tools: all tests
-	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(E2E_BIN)
+	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(ASSERT_BIN) $(E2E_BIN)
 
 # The runtime's tests once more, as each of these sees them.
 VARIANTS := debug stress address thread

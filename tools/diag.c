@@ -24,6 +24,15 @@ void diag_quiet(bool on)
 	is_quiet = on;
 }
 
+static __thread char *captured;
+static __thread size_t captured_bytes;
+
+void diag_capture(char *buf, size_t bytes)
+{
+	captured = buf;
+	captured_bytes = bytes;
+}
+
 /* One write(2) a line, so that lines of two processes on one terminal don't mix. */
 static void put_text(const char *prefix, const char *text)
 {
@@ -49,6 +58,11 @@ static void put(const char *prefix, const char *key, int code, const char *fmt, 
 	if (is_quiet)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
+	if (captured) {
+		if (!captured[0])
+			snprintf(captured, captured_bytes, "%s", text);
+		return;
+	}
 	fflush(stdout);
 	if (!is_json) {
 		put_text(prefix, text);

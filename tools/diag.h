@@ -12,6 +12,7 @@
 #define GOTRACE_DIAG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum exit_code {
 	EXIT_FINE = 0,
@@ -26,6 +27,11 @@ enum exit_code {
 void diag_json(bool on);
 /* Say nothing for now: a trial whose failure is no news. */
 void diag_quiet(bool on);
+/*
+ * Into a buffer of the caller's instead of stderr, the first message only; NULL: to stderr again. For
+ * who uses these rooms as a library. Of the calling thread.
+ */
+void diag_capture(char *buf, size_t bytes);
 /* Each prints one line on stderr. diag_error returns `code`, for `return diag_error(...)`. */
 __attribute__((format(printf, 2, 3))) int diag_error(enum exit_code code, const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void diag_hint(const char *fmt, ...);

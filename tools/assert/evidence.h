@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * evidence.h - what a scope knows: the model, and what the model does not keep: extremes of the scope,
+ * every hand-off, the last events. Predicates see nothing else; they are pure.
+ *
+ * Written by whoever feeds records (one thread), read by predicates on the same thread.
+ */
+#ifndef GOTRACE_EVIDENCE_H
+#define GOTRACE_EVIDENCE_H
+
+#include "../model/model.h"
+#include "gotrace_assert.h"
+
+#define EVIDENCE_HANDOFFS_MAX 100000u /* more in one scope are counted, and make it inconclusive */
+#define EVIDENCE_EVENTS 10            /* last ones, for failure texts */
+#define EVIDENCE_TEXT_BYTES 16384
+#define EVIDENCE_OBSERVERS_MAX 8
+
+/* An M that lost its P in a call and is not back yet. */
+struct evidence_block {
+	uint64_t m, g, p, taken_ns;
+	int32_t nr;
+	uint8_t by; /* of struct gotrace_handoff */
+};
+
+/* How long a thread was runnable without a CPU, since the scope began. */
+struct evidence_delay {
+	uint64_t m, run_delay_ns, base_ns; /* base: at the first look */
+};
+
+struct evidence {
+	struct model *model;
+	bool has_events;  /* probes or the sink: extremes are exact */
+	bool has_kernel;  /* the kernel's view is good for hostages */
+	bool is_complete; /* a recording: nothing can be looked at again */
+	const char *via;  /* "the sink" */
+	uint32_t observer_tid[EVIDENCE_OBSERVERS_MAX];
+	size_t nobservers;
+
+	struct evidence_block *block; /* now */
+	size_t nblocks, blocks_cap;
+	size_t blocked_max;
+	uint64_t blocked_total;       /* Ms that lost their P in the scope */
+	struct evidence_block first;  /* of them, for texts */
+	uint64_t blocked_base;        /* at the first snapshot, and not back yet */
+	uint64_t first_ns, listed_ns; /* first snapshot; newest listing of threads */
+
+	uint64_t threads_now, threads_max, threads_max_ns;
+	uint64_t hostages;           /* rows seen, over all looks */
+	struct model_thread hostage; /* the first of them */
+
+	struct gotrace_handoff *handoff;
+	size_t nhandoffs, handoffs_cap;
+	uint64_t handoffs_dropped;
+	struct gotrace_returns returns;
+	struct evidence_delay *delay;
+	size_t ndelays;
+	bool has_delays;
+
+	struct grt_rec event[EVIDENCE_EVENTS]; /* a ring */
+	uint64_t nevents;
+	bool out_of_memory;
+	char text[EVIDENCE_TEXT_BYTES];
+};
+
+bool evidence_init(struct evidence *e);
+void evidence_fini(struct evidence *e);
+/* A record; the model gets it, too. */
+void evidence_apply(struct evidence *e, const struct grt_rec *rec);
+/* A snapshot is complete and settled: extremes, and the hand-offs that ended since. */
+void evidence_tick(struct evidence *e, uint64_t settle_ns);
+/* Threads of the newest snapshot that are no observers. */
+uint64_t evidence_threads(const struct evidence *e);
+
+/* predicates.c: each writes e->text. */
+enum gotrace_answer predicate_no_blocked_m(struct evidence *e);
+enum gotrace_answer predicate_blocked_at_most(struct evidence *e, unsigned n);
+enum gotrace_answer predicate_handed_off(struct evidence *e, int nr);
+enum gotrace_answer predicate_handoff_within(struct evidence *e, unsigned percentile, uint64_t us);
+enum gotrace_answer predicate_threads_at_most(struct evidence *e, unsigned n);
+enum gotrace_answer predicate_netpoll_parked(struct evidence *e, int fd);
+enum gotrace_answer predicate_no_hostage(struct evidence *e);
+/* Hand-offs that a percentile needs. */
+uint64_t predicate_samples_min(unsigned percentile);
+
+/* explain.c: appends to e->text. */
+__attribute__((format(printf, 2, 3))) void explain(struct evidence *e, const char *fmt, ...);
+void explain_reset(struct evidence *e);
+/* Who is blocked now, with call, descriptor, how long, who has the P, stack. */
+void explain_blocked(struct evidence *e);
+void explain_thread(struct evidence *e, const struct model_thread *t);
+void explain_events(struct evidence *e);
+/* "read", "foreign function", "system call 999" */
+const char *explain_call_name(int32_t nr);
+
+#endif
