@@ -240,7 +240,9 @@ static void damage_is_told_and_the_rest_replayed(void **state)
 
 	(void)state;
 	assert_int_equal(record(p.pid, path, "-n", "40", NULL), EXIT_FINE);
+	assert_true(program_lives(&p));
 	program_stop(&p);
+	assert_says(behind(o.out, "\"type\":\"end\""), "\"why\":\"asked\"");
 	assert_int_equal(replay(path), EXIT_FINE);
 	all = count_of(o.out, "\"type\":\"tick\"");
 	bytes = file_read(path, &data);
@@ -379,7 +381,7 @@ static void a_command_is_recorded_from_its_start(void **state)
 	assert_says(o.out, "done: 11 blocked in FIFOs");
 	assert_int_equal(replay(path), EXIT_FINE);
 	assert_says(o.out, "attached before its runtime started: nothing was missed");
-	assert_says(o.out, "\"why\":\"exited\"");
+	assert_says(behind(o.out, "\"type\":\"end\""), "\"why\":\"exited\"");
 	assert_true(json_number(behind(o.out, "\"since_start\""), "threads_made") >= 11);
 }
 
