@@ -36,12 +36,12 @@ $(O)/bench/go.txt: FORCE
 bench: deps
 	$(Q)tests/packages.sh python3 wrk
 	$(Q)$(MAKE) --no-print-directory all $(BENCH_BIN) $(O)/bench/go.txt
-	$(Q)python3 tests/bench/bench.py --rounds $(ROUNDS) $(O)
+	$(Q)python3 -B tests/bench/bench.py --rounds $(ROUNDS) $(O)
 
 bench-cost: deps
 	$(Q)tests/packages.sh python3 wrk
 	$(Q)$(MAKE) --no-print-directory all $(BENCH_BIN)
-	$(Q)timeout $(COST_LIMIT_S) python3 tests/bench/cost.py --seconds $(SECONDS) \
+	$(Q)timeout $(COST_LIMIT_S) python3 -B tests/bench/cost.py --seconds $(SECONDS) \
 		--commands $(COMMANDS) $(O)
 
 .PHONY: bench bench-cost

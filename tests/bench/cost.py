@@ -8,15 +8,20 @@ clock: what gotrace itself burns is not in it and is stated apart. To see an eff
   One server process and its connections stay throughout: memory and tables are the same, watched or not.
   Server and wrk share one CPU, GOMAXPROCS=1. On two, who waits for whom decides how many requests come in
   one batch, and that changes a request's cost by several times the effect; on one, wrk fills the sockets,
-  the server empties them, and the batches are alike. gotrace runs where the kernel puts it.
+  the server empties them, and the batches are alike. The price is several times the hand-offs that a server
+  with a CPU of its own has, as wrk interrupts it within calls: more probe hits, so rather too much cost
+  than too little. gotrace runs where the kernel puts it.
   A quad is half a second unwatched, twice half a second watched, half a second unwatched (ABBA): a drift
   that is even over the two seconds cancels. The watched second holds one row, as every second of a user's.
+  A quad in which the target's share of the CPU differs by more than a fifth is left out, watched or not:
+  others had the CPU, and who must wait meets other batches. How many were left out is told.
   The noise is measured like the cost: quads with the same pauses and no gotrace take turns with the others.
 
 Quads end up as their median and its 95 % interval by order statistics (the sign test turned round: no
 assumption on how the noise is distributed). Beside it stands an account from below: what the kernel says
-its BPF programs ran (bpf_stats; a watched second of its own, since counting costs too), all charged to the
-target though part of it ran in others' time, and probe hits times what a hit costs, measured here.
+its BPF programs ran (bpf_stats; a watched second of its own, since counting costs too), and probe hits times
+what a hit costs, measured here. The program on sched_switch runs for the whole machine; the scheduler takes
+the time before it, so that who comes pays, once each time a thread of the target gets the CPU.
 """
 
 import argparse
@@ -38,8 +43,10 @@ SETTLE_S = 0.15  # after the attach and after the detach; rows come on the secon
 WARM_S = 1.5
 LATE_S = 30  # a busy machine may take longer for as many quads as it needs
 TRIES = 5
+SHARE_SPREAD = 1.2  # between the slices of one quad
 QUADS_MIN = 6  # fewer have no 95 % interval
-HOT_CHUNKS = 11
+HOT_CHUNKS = 11  # with a trap in every call
+PAIR_TRIES = 5
 PROBES_PER_PAIR = 2  # entersyscall, exitsyscall
 TYPE_KPROBE = 2  # enum bpf_prog_type: uprobes are of this one
 CPU = 0
@@ -74,6 +81,15 @@ class Slice:
         return self.cpu_ns / self.requests
 
 
+def switches(pid):
+    """How often its threads were given a CPU."""
+    total = 0
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/schedstat") as f:
+            total += int(f.read().split()[2])
+    return total
+
+
 def one_cpu():
     os.sched_setaffinity(0, {CPU})
 
@@ -101,7 +117,8 @@ class Load:
         if self.wrk.p.poll() is not None:
             raise Skip("failed: wrk ended early")
         if got.requests == 0:
-            raise Starved("failed: http answered no request")
+            is_busy = os.getloadavg()[0] > os.cpu_count()
+            raise Starved("skipped: others have the CPU" if is_busy else "failed: http answers nothing")
         return got
 
     def __enter__(self):
@@ -186,10 +203,17 @@ class Cost:
         self.cost, self.noise = Series(), Series()
         self.base_ns, self.own_pct = [], []
         self.attach_s = 0.1
-        self.bpf_pct = self.runs_s = self.run_ns = self.hits_pct = self.hits_s = 0.0
+        self.left_out = 0
+        self.bpf_pct = self.switches_s = self.run_ns = self.hits_pct = self.hits_s = 0.0
 
     def quads(self):
         return min(len(self.cost.values), len(self.noise.values))
+
+    def is_even(self, slices):
+        shares = [s.cpu_ns / s.seconds for s in slices]
+        is_even = max(shares) <= min(shares) * SHARE_SPREAD
+        self.left_out += not is_even
+        return is_even
 
     def watched(self, build, command, load):
         outer = [load.slice(HALF_S)]
@@ -203,6 +227,8 @@ class Cost:
             watcher.check()
         time.sleep(SETTLE_S)
         outer.append(load.slice(HALF_S))
+        if not self.is_even(outer + inner):
+            return
         self.cost.add(outer, inner)
         self.own_pct.append(own / 1e7 / sum(s.seconds for s in inner))
         self.base_ns += [s.ns for s in outer]
@@ -213,7 +239,8 @@ class Cost:
         inner = [load.slice(HALF_S), load.slice(HALF_S)]
         time.sleep(SETTLE_S)
         outer.append(load.slice(HALF_S))
-        self.noise.add(outer, inner)
+        if self.is_even(outer + inner):
+            self.noise.add(outer, inner)
 
     def account(self, build, command, load, hit_ns):
         """One more watched second, with the kernel's clocks on."""
@@ -221,9 +248,9 @@ class Cost:
             stats.until("counting")
             with Watcher(build, command, load.pid) as watcher:
                 time.sleep(SETTLE_S)
-                before = watcher.programs()
+                before, switched = watcher.programs(), switches(load.pid)
                 target = load.slice(2 * HALF_S)
-                after = watcher.programs()
+                after, switched = watcher.programs(), switches(load.pid) - switched
                 watcher.check()
             stats.finish()
         if not after:
@@ -234,19 +261,26 @@ class Cost:
                 self.hits_s = runs / target.seconds
                 self.hits_pct = runs * hit_ns / target.cpu_ns * 100
             else:
-                self.runs_s, self.run_ns = runs / target.seconds, ns / runs if runs else 0
-                self.bpf_pct = ns / target.cpu_ns * 100
+                self.switches_s, self.run_ns = switched / target.seconds, ns / runs if runs else 0
+                self.bpf_pct = self.run_ns * switched / target.cpu_ns * 100
+
+
+def pair_ns(target):
+    """Of several measurements the least: others can only add."""
+    got = []
+    for _ in range(PAIR_TRIES):
+        target.ask()
+        got.append(parse(target.until("pair_ns"))["pair_ns"])
+    return min(got)
 
 
 def hit_ns_measure(build):
     """One hit of a probe, its BPF program included: what two of them add to a trivial call."""
     with Child([f"{build}/bench/grt", "calls", str(HOT_CHUNKS)]) as target:
-        target.ask()
-        plain = parse(target.until("pair_ns"))["pair_ns"]
+        plain = pair_ns(target)
         with Child([f"{build}/bench/watch", "attach", str(target.p.pid), "hot"]) as watch:
             watch.until("attach_ms")
-            target.ask()
-            hot = parse(target.until("pair_ns"))["pair_ns"]
+            hot = pair_ns(target)
             if parse(watch.finish())["probe_hits"] == 0:
                 raise Skip("failed: no probe was hit")
         target.finish()
@@ -268,12 +302,14 @@ def measure(build, command, seconds, hit_ns):
     began, result = time.monotonic(), Cost()
     with Load(build, CONNS, 2 * seconds + LATE_S) as load:
         patient(lambda: result.account(build, command, load, hit_ns))
+        turn = 0
         while (late := time.monotonic() - began - seconds) < 0 or result.quads() < QUADS_MIN:
             if late > LATE_S:
                 raise Skip(f"skipped: {result.quads()} quads in {seconds + late:.0f} s: the machine is busy")
             quads = [lambda: result.watched(build, command, load), lambda: result.unwatched(load)]
-            for quad in quads if result.quads() % 2 == 0 else reversed(quads):
+            for quad in quads if turn % 2 == 0 else reversed(quads):
                 patient(quad)
+            turn += 1
     return result
 
 
@@ -284,9 +320,11 @@ def report(name, cost, hit_ns):
         (f"CPU a request, unwatched, {CONNS} connections", f"{base_us:.2f} us"),
         (f"gotrace {name} adds ({len(cost.cost.values)} ABBA quads)", cost.cost.text()),
         (f"noise: without gotrace ({len(cost.noise.values)} quads)", cost.noise.text()),
-        (f"from below: BPF, {cost.runs_s:,.0f} runs/s of {cost.run_ns:.0f} ns", f"{cost.bpf_pct:.2f} %"),
+        (f"from below: BPF at {cost.switches_s:,.0f} switches/s, {cost.run_ns:.0f} ns",
+         f"{cost.bpf_pct:.2f} %"),
         (f"from below: {cost.hits_s:,.0f} probe hits/s of {hit_ns:.0f} ns", f"{cost.hits_pct:.2f} %"),
         ("gotrace's own CPU time, of a core", f"{own_pct:.2f} %"),
+        ("quads left out: others had the CPU", f"{cost.left_out}"),
     ]
 
 
@@ -297,7 +335,8 @@ def main():
     args.add_argument("build")
     args = args.parse_args()
     failed = False
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what we started, too
+    # Not at once: what we started must end, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("cost.py: stopped before it had a result"))
     hit_ns = hit_ns_measure(args.build)
     print(f"target   the http example, one P, on one CPU with wrk; load {os.getloadavg()[0]:.2f} before")
     print("values   median [95 % interval]")
