@@ -153,6 +153,15 @@ $(O)/gotrace-assert.pc: tools/assert/gotrace-assert.pc.in FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
 
+# What a shell completes is what this gotrace takes.
+COMPLETIONS := $(O)/completion/gotrace $(O)/completion/_gotrace
+$(O)/completion/gotrace: SHELL_NAME := bash
+$(O)/completion/_gotrace: SHELL_NAME := zsh
+$(COMPLETIONS): $(O)/gotrace
+	$(call say,GEN)
+	$(Q)mkdir -p $(@D)
+	$(Q)$< completion $(SHELL_NAME) >$@
+
 include tests/tests.mk
 
 # --- packages, demo, installation -----------------------------------------------------------------
@@ -160,7 +169,7 @@ include tests/tests.mk
 BUILD_PACKAGES := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev \
 	zlib1g-dev linux-libc-dev systemtap-sdt-dev libhttp-parser-dev libc6-dev
 CHECK_PACKAGES := libcmocka-dev wrk python3-jsonschema clang-format spin iproute2 libcap2-bin binutils \
-	elfutils golang-go
+	elfutils golang-go zsh mandoc
 
 deps:
 	$(Q)tests/packages.sh $(BUILD_PACKAGES)
@@ -175,9 +184,12 @@ demo: deps
 INSTALL = $(O)/gotrace:755:bin/gotrace $(O)/libgrt.a:644:lib/libgrt.a \
 	$(O)/libgrt.so:755:lib/libgrt.so.0 $(O)/grt.pc:644:lib/pkgconfig/grt.pc \
 	runtime/trace_abi.h:644:include/grt/trace_abi.h runtime/probes.def:644:include/grt/probes.def \
-	$(foreach h,api errno grt io net run sync trace,runtime/include/grt/$h.h:644:include/grt/$h.h)
+	$(foreach h,api errno grt io net run sync trace,runtime/include/grt/$h.h:644:include/grt/$h.h) \
+	$(foreach p,$(wildcard tools/man/*.[0-9]),$p:644:share/man/man$(subst .,,$(suffix $p))/$(notdir $p)) \
+	$(O)/completion/gotrace:644:share/bash-completion/completions/gotrace \
+	$(O)/completion/_gotrace:644:share/zsh/site-functions/_gotrace
 
-install: all
+install: all $(COMPLETIONS)
 	$(Q)$(foreach i,$(INSTALL),install -D -m $(word 2,$(subst :, ,$i)) $(word 1,$(subst :, ,$i)) \
 		$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$i)) &&) \
 		ln -sf libgrt.so.0 $(DESTDIR)$(PREFIX)/lib/libgrt.so
