@@ -116,10 +116,11 @@ static inline const char *gotrace_until(pid_t pid, const char *verb, char *const
 		e2e_text(out, said, sizeof(said));
 		assert_code(&o, 0);
 		clock_gettime(CLOCK_MONOTONIC, &now);
-		if ((now.tv_sec - start.tv_sec) * 1000 > E2E_WAIT_MS)
-			fail_msg("it never came:\n%.2000s", said);
-	} while (!is_enough(said, arg));
-	return said;
+		if (is_enough(said, arg))
+			return said;
+	} while ((now.tv_sec - start.tv_sec) * 1000 < E2E_WAIT_MS);
+	fail_msg("it never came:\n%.2000s", said);
+	return NULL;
 }
 
 static inline bool is_any(const char *text, const void *unused)

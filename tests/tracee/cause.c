@@ -6,7 +6,8 @@
  *
  * A goroutine makes the guilty call and stays in it, or makes it again and again. Then the program
  * says "ready LINE FUNCTION", of the guilty call in this file, and lets a further goroutine make
- * it every few ms, MORE times. Beside that a goroutine computes and others sleep by timer.
+ * it every few ms, MORE times. Beside that a goroutine computes now and then, and others sleep by
+ * timer.
  *
  * In DIR, made by whoever starts it: `fifo`, `lock`; `slow`, mounted by causefuse.
  */
@@ -274,7 +275,7 @@ static void compute(void *arg)
 	for (unsigned long i = 0;; i++) {
 		sum += i;
 		if (i % 65536 == 0)
-			grt_yield();
+			grt_sleep(PERIOD_NS);
 	}
 }
 
