@@ -52,8 +52,8 @@ RT_OBJ   := $(patsubst %,$(O)/%.o,$(basename $(RT_SRC)))
 TOOL_SRC := $(wildcard tools/*.c tools/target/*.c tools/source/*.c tools/model/*.c tools/view/*.c tools/cmd/*.c)
 TOOL_OBJ := $(TOOL_SRC:%.c=$(O)/%.o)
 # What the assertion library is made of: everything but the verbs.
-ASSERT_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard tools/assert/*.c)) \
-	$(filter-out $(O)/tools/cmd/% $(O)/tools/gotrace.o,$(TOOL_OBJ))
+ASSERT_OWN := $(patsubst %.c,$(O)/%.o,$(wildcard tools/assert/*.c))
+ASSERT_OBJ := $(ASSERT_OWN) $(filter-out $(O)/tools/cmd/% $(O)/tools/gotrace.o,$(TOOL_OBJ))
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKEL     := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
 EXAMPLES := $(patsubst runtime/%.c,$(O)/%,$(wildcard runtime/examples/*.c))

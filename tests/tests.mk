@@ -15,6 +15,7 @@ E2E_BIN   := $(E2E_SRC:%.c=$(O)/%)
 ASSERT_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/assert/*_test.c))
 # One that looks at processes with gotrace's own rooms, not through its screen.
 TOOL_E2E_BIN := $(filter %/source_test %/replay_test %/stacks_test,$(E2E_BIN))
+UNIT_OBJ  := $(ASSERT_OWN) $(filter-out %/gotrace.o,$(TOOL_OBJ))
 TRACEES   := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/tracee/*.c)) \
 	$(O)/tracee/many-bare $(O)/tracee/many-stripped
 TEST_LIBS := -lcmocka -lpthread -ldl
@@ -25,11 +26,11 @@ $(RT_UNIT_BIN) $(SCHED_BIN): $(O)/%: %.c $(RT_OBJ)
 	$(Q)$(CC) $(BASE) -ftls-model=initial-exec -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< \
 		$(RT_OBJ) $(TEST_LIBS)
 
-$(TOOL_UNIT_BIN) $(TOOL_E2E_BIN): $(O)/%: %.c $(filter-out %/gotrace.o,$(TOOL_OBJ))
+$(TOOL_UNIT_BIN) $(TOOL_E2E_BIN): $(O)/%: %.c $(UNIT_OBJ)
 	$(call say,TEST)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -I$(O)/bpf $(CFLAGS) -MF $@.d -o $@ $< \
-		$(filter-out %/gotrace.o,$(TOOL_OBJ)) $(TOOL_LIBS) $(TEST_LIBS)
+		$(UNIT_OBJ) $(TOOL_LIBS) $(TEST_LIBS)
 
 # As a user's test is built, but for the runtime's objects: their internals are dumped on failure.
 $(ASSERT_BIN): $(O)/%: %.c $(RT_OBJ) $(O)/libgotrace-assert.a

@@ -45,7 +45,8 @@ RUNTIME_TEST(network_io_blocks_no_thread, PROCS)
 	EXPECT_HOLDS(s, gotrace_check_netpoll_parked(s, fd[0][0]));
 	EXPECT_HOLDS(s, gotrace_check_netpoll_parked(s, fd[CONNECTIONS - 1][0]));
 	EXPECT_HOLDS(s, gotrace_check_threads_at_most(s, PROCS + 4 + SANITIZER_THREADS));
-	EXPECT_HOLDS(s, gotrace_check_no_blocked_m(s));
+	/* On a busy machine one may have lost its CPU, and so its P, in a read that did not wait. */
+	EXPECT(gotrace_check_no_blocked_m(s) != GOTRACE_VIOLATED, "%s", gotrace_text(s));
 	gotrace_scope_end(s);
 }
 
@@ -142,10 +143,9 @@ RUNTIME_TEST(a_call_known_to_block_is_given_up_by_its_own_m, 1)
 	EXPECT_BLOCKED(s, 1);
 
 	n = gotrace_handoffs(s, &h);
-	while (n > 0 && h->nr != SYS_read)
+	while (n > 0 && (h->nr != SYS_read || h->by != GOTRACE_BY_SELF))
 		h++, n--;
-	EXPECT(n > 0, "the hand-off is in the list");
-	EXPECT_EQ(h->by, GOTRACE_BY_SELF);
+	EXPECT(n > 0, "no hand-off of a read by its own M");
 	gotrace_scope_end(s);
 }
 

@@ -85,6 +85,7 @@ static void on_event(struct evidence *e, const struct grt_rec *r)
 							 .p = r->arg[0],
 							 .nr = (int32_t)r->arg[5],
 							 .by = (uint8_t)r->arg[4],
+							 .in_call_ns = r->arg[3],
 							 .taken_ns = r->time_ns });
 		break;
 	case GRT_K_entersyscallblock:

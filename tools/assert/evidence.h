@@ -18,7 +18,7 @@
 
 /* An M that lost its P in a call and is not back yet. */
 struct evidence_block {
-	uint64_t m, g, p, taken_ns;
+	uint64_t m, g, p, taken_ns, in_call_ns;
 	int32_t nr;
 	uint8_t by; /* of struct gotrace_handoff */
 };

@@ -44,9 +44,31 @@ static enum gotrace_answer holds_if_seen(struct evidence *e, bool needs_events)
 	return GOTRACE_HOLDS;
 }
 
+/* How long the thread of an M was runnable without a CPU, in all of the scope. */
+static uint64_t run_delay_ns(const struct evidence *e, int64_t m)
+{
+	for (size_t i = 0; i < e->ndelays; i++)
+		if ((int64_t)e->delay[i].m == m)
+			return e->delay[i].run_delay_ns;
+	return 0;
+}
+
+static void tell_first_block(struct evidence *e)
+{
+	const struct evidence_block *b = &e->first;
+	char at[FMT_BYTES];
+
+	explain(e,
+		": the first was M%" PRIu64 ", which lost P%" PRIu64 " while G%" PRIu64
+		" was in %s, %s after the scope began",
+		b->m, b->p, b->g, explain_call_name(b->nr),
+		fmt_duration(at, b->taken_ns > e->first_ns ? b->taken_ns - e->first_ns : 0));
+}
+
 enum gotrace_answer predicate_no_blocked_m(struct evidence *e)
 {
-	char at[FMT_BYTES];
+	uint64_t waited = run_delay_ns(e, (int64_t)e->first.m);
+	char wait[FMT_BYTES];
 
 	explain_reset(e);
 	if (e->blocked_total == 0 && e->blocked_max == 0)
@@ -54,16 +76,18 @@ enum gotrace_answer predicate_no_blocked_m(struct evidence *e)
 	explain(e, "%" PRIu64 " M%s blocked in the scope", e->blocked_total,
 		e->blocked_total == 1 ? "" : "s");
 	if (e->blocked_total)
-		explain(e,
-			": the first was M%" PRIu64 ", which lost P%" PRIu64 " while G%" PRIu64
-			" was in %s, %s after the scope began",
-			e->first.m, e->first.p, e->first.g, explain_call_name(e->first.nr),
-			fmt_duration(at, e->first.taken_ns > e->first_ns
-						 ? e->first.taken_ns - e->first_ns
-						 : 0));
+		tell_first_block(e);
 	else
-		explain(e, ", and %" PRIu64 " were blocked when it began",
-			(uint64_t)e->blocked_max);
+		explain(e, ", and %zu were blocked when it began", e->blocked_max);
+	/* A thread that is off its CPU in a short call looks like one that waits. */
+	if (e->blocked_total == 1 && e->nblocks == 0 && e->has_delays &&
+	    waited >= e->first.in_call_ns) {
+		explain(e,
+			"; but its thread was runnable and waited for a CPU (%s in the scope): the "
+			"machine was too busy to tell",
+			fmt_duration(wait, waited));
+		return GOTRACE_INCONCLUSIVE;
+	}
 	explain(e, "\n");
 	return violated(e);
 }
@@ -117,15 +141,6 @@ uint64_t predicate_samples_min(unsigned percentile)
 	return percentile >= PERCENT
 		       ? 1
 		       : (PERCENT + (PERCENT - percentile) - 1) / (PERCENT - percentile);
-}
-
-/* How long the thread of an M was runnable without a CPU, in all of the scope. */
-static uint64_t run_delay_ns(const struct evidence *e, int64_t m)
-{
-	for (size_t i = 0; i < e->ndelays; i++)
-		if ((int64_t)e->delay[i].m == m)
-			return e->delay[i].run_delay_ns;
-	return 0;
 }
 
 struct latencies {
