@@ -74,16 +74,24 @@ static void assert_blocked_names(const struct seeded *s, const struct program *p
 	assert_names(s, p, after(said, "\"groups\":["), *has_stacks);
 }
 
-static long long milli_of_first(const char *totals)
+/* Of all causes that are this call: some are too short to be seen in a look, and have no line. */
+static long milli_of_call(const char *totals, const char *call)
 {
-	return json_number(after(totals, "\"causes\":["), "threads_milli");
+	const char *at = after(totals, "\"causes\":[");
+	char want[64];
+	long sum = 0;
+
+	snprintf(want, sizeof(want), "{\"call\":\"%s", call);
+	for (; (at = strstr(at, want)) != NULL; at++)
+		sum += json_number(at, "threads_milli");
+	return sum;
 }
 
 /* Until enough threads were made while we watched; then what it says at the end. */
 static void assert_growth_names(const struct seeded *s, const struct program *p, bool has_stacks)
 {
 	char pid[16], *argv[] = {
-		(char *)getenv("GOTRACE"), "growth", pid, "--json", "-i", "50ms", NULL
+		(char *)getenv("GOTRACE"), "growth", pid, "--json", "-i", "200ms", NULL
 	};
 	struct program g;
 	long made;
@@ -97,7 +105,7 @@ static void assert_growth_names(const struct seeded *s, const struct program *p,
 	program_expect(&g, "{\"type\":\"totals\"");
 	made = json_number(g.line, "made");
 	assert_names(s, p, after(g.line, "\"causes\":["), has_stacks);
-	if (strcmp(s->more, "0") && milli_of_first(g.line) < made * 1000 / 2)
+	if (strcmp(s->more, "0") && milli_of_call(g.line, s->call) < made * 1000 / 2)
 		fail_msg("%s: less than half is put down to it: %s", s->name, g.line);
 	program_expect(&g, "{\"type\":\"end\"");
 	assert_int_equal(json_number(g.line, "lost"), 0);

@@ -94,8 +94,8 @@ int32_t ledger_row_of_thread(struct model *m, const struct model_thread *t)
 }
 
 /*
- * Too short for a snapshot. What the last one knew of the same call on the same thing tells from
- * where; without that it has a row of its own.
+ * Too short for a snapshot. Where the same call with the same argument, or on a thing of the same
+ * name, was seen to come from last tells from where; without that it has a row of its own.
  */
 int32_t ledger_row_of_call(struct model *m, int32_t nr, bool has_arg, uint64_t arg)
 {
@@ -109,6 +109,9 @@ int32_t ledger_row_of_call(struct model *m, int32_t nr, bool has_arg, uint64_t a
 			return (int32_t)i;
 	}
 	brief_call_nr(call, m, nr, has_arg, arg);
+	for (size_t i = l->n; has_arg && i-- > ROWS_SPECIAL;)
+		if (l->row[i].nr == nr && l->row[i].c.where && !strcmp(l->row[i].c.call, call))
+			return (int32_t)i;
 	return row_find(l, call, "");
 }
 
