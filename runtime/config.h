@@ -32,6 +32,7 @@
 #define ALLG_MAX (1u << 26)       /* slots reserved, 512 MiB of address space */
 #define IDLE_M_SPARE 4            /* idle Ms beyond gomaxprocs that stay */
 #define IDLE_EXIT_NS 5000000000ll /* the others leave after so long */
+#define OBSERVERS_MAX 16          /* threads that only watch at once: a scope of a test has one */
 #define THREAD_RETRIES 20         /* EAGAIN of pthread_create: 1, 2, ... 20 ms */
 
 #define STACK_SIZE (64u << 10)        /* usable bytes of a goroutine's stack */

@@ -5,14 +5,17 @@
  *
  * A thread that blocks in a call or in the netpoller counts as running; a thread that is on its way to
  * a queue is counted by mset_pretend_running. A thread that the runtime does not own may call in at any
- * time: while there is one, or once one has called, there is no verdict.
+ * time: while there is one, or once one has called, there is no verdict. One that is marked as an
+ * observer promised not to.
  */
 #include <dirent.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "fatal.h"
 #include "lock.h"
 #include "mset.h"
+#include "observer.h"
 #include "pset.h"
 
 static u64 count_waiting(void)
@@ -31,7 +34,7 @@ static u64 count_waiting(void)
 	return waiting;
 }
 
-/* Threads of the process that are no Ms. The caller may be an M that is just about to end. */
+/* Threads of the process that are no Ms and no observers. The caller may be an M that is just about to end. */
 static bool has_foreign_threads(void)
 {
 	i64 known = mset_count() + (m_self() == NULL), there = 0;
@@ -41,7 +44,7 @@ static bool has_foreign_threads(void)
 	if (!d)
 		return true;
 	for (struct dirent *e; (e = readdir(d));)
-		there += e->d_name[0] != '.';
+		there += e->d_name[0] != '.' && !observer_is(atoi(e->d_name));
 	closedir(d);
 	return there > known;
 }

@@ -29,6 +29,7 @@ __attribute__((weak)) uint64_t grt_self(void);
 __attribute__((weak)) int grt_fd_pollable(int fd);
 __attribute__((weak)) ssize_t grt_read(int fd, void *buf, size_t bytes);
 __attribute__((weak)) int grt_close(int fd);
+__attribute__((weak)) int grt_observer_mark(int is_observer);
 
 struct job {
 	void (*run)(struct gotrace_scope *s, void *arg);
@@ -121,6 +122,8 @@ static void *observe(void *arg)
 {
 	struct gotrace_scope *s = arg;
 
+	if (grt_observer_mark)
+		grt_observer_mark(1);
 	pthread_mutex_lock(&s->lock);
 	while (!s->is_ending) {
 		struct job *j;
@@ -138,6 +141,8 @@ static void *observe(void *arg)
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (grt_observer_mark)
+		grt_observer_mark(0);
 	job_done(&s->end);
 	return NULL;
 }

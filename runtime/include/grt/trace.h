@@ -29,6 +29,15 @@ GRT_API ssize_t grt_sink_read(struct grt_rec *recs, size_t n);
 /* Stop; what was not read is gone. 0, or -EBADF if it is not open. */
 GRT_API int grt_sink_close(void);
 
+/*
+ * The calling thread only watches (1), or no longer does (0; to be said before it ends, since its id may
+ * be given to another thread). It must not be one of the runtime's own. A thread that the runtime does
+ * not own may call in and make a goroutine runnable, so that "all goroutines are asleep" is never said
+ * while there is one; this one promises not to while it is marked. Reading the sink is no such call.
+ * 0, -EINVAL on a thread of the runtime, -ENOSPC if too many are marked (16), -ESRCH if it was not marked.
+ */
+GRT_API int grt_observer_mark(int is_observer);
+
 GRT_END
 
 #endif
