@@ -187,15 +187,20 @@ INSTALL = $(O)/gotrace:755:bin/gotrace $(O)/libgrt.a:644:lib/libgrt.a \
 	$(foreach h,api errno grt io net run sync trace,runtime/include/grt/$h.h:644:include/grt/$h.h) \
 	$(foreach p,$(wildcard tools/man/*.[0-9]),$p:644:share/man/man$(subst .,,$(suffix $p))/$(notdir $p)) \
 	$(O)/completion/gotrace:644:share/bash-completion/completions/gotrace \
-	$(O)/completion/_gotrace:644:share/zsh/site-functions/_gotrace
+	$(O)/completion/_gotrace:644:share/zsh/site-functions/_gotrace \
+	$(O)/libgotrace-assert.a:644:lib/libgotrace-assert.a \
+	$(O)/libgotrace-assert.so:755:lib/libgotrace-assert.so.0 \
+	$(O)/gotrace-assert.pc:644:lib/pkgconfig/gotrace-assert.pc \
+	tools/assert/gotrace_assert.h:644:include/gotrace_assert.h
 
 install: all $(COMPLETIONS)
 	$(Q)$(foreach i,$(INSTALL),install -D -m $(word 2,$(subst :, ,$i)) $(word 1,$(subst :, ,$i)) \
 		$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$i)) &&) \
-		ln -sf libgrt.so.0 $(DESTDIR)$(PREFIX)/lib/libgrt.so
+		ln -sf libgrt.so.0 $(DESTDIR)$(PREFIX)/lib/libgrt.so && \
+		ln -sf libgotrace-assert.so.0 $(DESTDIR)$(PREFIX)/lib/libgotrace-assert.so
 uninstall:
 	$(Q)rm -f $(foreach i,$(INSTALL),$(DESTDIR)$(PREFIX)/$(word 3,$(subst :, ,$i))) \
-		$(DESTDIR)$(PREFIX)/lib/libgrt.so
+		$(DESTDIR)$(PREFIX)/lib/libgrt.so $(DESTDIR)$(PREFIX)/lib/libgotrace-assert.so
 
 clean:
 	$(Q)rm -rf $(O)

@@ -71,13 +71,13 @@ tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(ASSERT_BIN) $(E2E_BIN) $(T
 
 export TEST_TOTALS ?= $(abspath $(O))/test-totals
 TEST_ENV = GOTRACE=$(abspath $(O))/gotrace TRACEE_DIR=$(abspath $(O))/tracee \
-	EXAMPLES_DIR=$(abspath $(O))/examples GOTRACE_TREE=$(CURDIR) \
+	EXAMPLES_DIR=$(abspath $(O))/examples GOTRACE_TREE=$(CURDIR) BUILD_DIR=$(abspath $(O)) \
 	TSAN_OPTIONS=atexit_sleep_ms=0
 
 test-runtime: $(RUNTIME_TESTS) $(O)/run
 	$(Q)$(TEST_ENV) $(O)/run --label '$(if $(SAN),$(SAN): )' $(RUNTIME_TESTS)
 test-tools: all tests
-	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(ASSERT_BIN) $(E2E_BIN)
+	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(ASSERT_BIN) tests/assert/example_test.sh $(E2E_BIN)
 
 # The runtime's tests once more, as each of these sees them.
 VARIANTS := debug stress address thread

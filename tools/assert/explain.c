@@ -53,7 +53,11 @@ static void put_stack(struct evidence *e, const struct model_thread *t)
 	size_t n = model_stack(e->model, t, GRT_STACK_USER, &f);
 	char where[BRIEF_BYTES];
 
-	for (size_t i = 0; i < n && i < FRAMES_SHOWN; i++) {
+	/* libgrt's own frames are no news. */
+	for (size_t i = 0, shown = 0; i < n && shown < FRAMES_SHOWN; i++) {
+		if (f[i].flags & GRT_FRAME_SYSTEM)
+			continue;
+		shown++;
 		brief_pc(where, e->model, f[i].pc);
 		explain(e, "      %s\n", where);
 	}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * backends_assert_test.c - the same checks on another process by BPF, and on what was recorded of it:
+ * same answers as by the sink. The test itself is no libgrt program.
+ */
+#include "../e2e/e2e.h"
+
+#include <sys/syscall.h>
+
+#include "../../tools/assert/gotrace_assert.h"
+
+#define DEADLINE_NS 20000000000ll
+
+static struct outcome o;
+
+/* Seven goroutines that each wait in a read of a FIFO that nobody writes. */
+static struct program growth_start(void)
+{
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
+			 "--fifos",
+			 "7",
+			 "--urandom",
+			 "0",
+			 "--seconds",
+			 "100",
+			 NULL };
+	struct program p = program_start(argv, NULL);
+
+	program_expect(&p, "ready");
+	return p;
+}
+
+static bool blocked_is(gotrace_scope *s, void *arg)
+{
+	return gotrace_look(s).blocked == *(unsigned *)arg;
+}
+
+static void test_a_process_is_watched_by_bpf(void **state)
+{
+	struct program p = growth_start();
+	gotrace_scope *s = gotrace_scope_begin(gotrace_process(p.pid), GOTRACE_NEEDS_KERNEL);
+	unsigned seven = 7;
+
+	(void)state;
+	if (!s)
+		fail_msg("%s", gotrace_why());
+	assert_true(gotrace_wait_for(s, blocked_is, &seven, DEADLINE_NS));
+	assert_int_equal(gotrace_check_blocked_at_most(s, 7), GOTRACE_HOLDS);
+	assert_int_equal(gotrace_check_blocked_at_most(s, 6), GOTRACE_VIOLATED);
+	assert_non_null(strstr(gotrace_text(s), "in read("));
+	assert_int_equal(gotrace_check_no_hostage(s), GOTRACE_HOLDS);
+	assert_int_equal(gotrace_check_no_blocked_m(s), GOTRACE_VIOLATED);
+	gotrace_scope_end(s);
+	program_stop(&p);
+}
+
+static void test_a_recording_gives_the_same_answers(void **state)
+{
+	char path[] = "/tmp/backends_test.XXXXXX", pid[16];
+	char *argv[] = { "gotrace", "record", pid, "-o", path, "--for", "300ms", "--force", NULL };
+	struct program p = growth_start();
+	gotrace_scope *s;
+
+	(void)state;
+	close(mkstemp(path));
+	snprintf(pid, sizeof(pid), "%d", p.pid);
+	gotrace_run(&o, NULL, -1, argv);
+	assert_code(&o, 0);
+	program_stop(&p);
+	s = gotrace_scope_begin(gotrace_recording(path), 0);
+	if (!s)
+		fail_msg("%s", gotrace_why());
+	assert_int_equal(gotrace_check_blocked_at_most(s, 7), GOTRACE_HOLDS);
+	assert_int_equal(gotrace_check_blocked_at_most(s, 6), GOTRACE_VIOLATED);
+	assert_int_equal(gotrace_look(s).blocked, 7);
+	gotrace_scope_end(s);
+	unlink(path);
+}
+
+static void test_what_cannot_be_watched_says_why(void **state)
+{
+	(void)state;
+	assert_null(gotrace_scope_begin(gotrace_process(pid_absent()), 0));
+	assert_non_null(strstr(gotrace_why(), "no such process"));
+	assert_null(gotrace_scope_begin(gotrace_self(), GOTRACE_NEEDS_KERNEL));
+	assert_non_null(strstr(gotrace_why(), "the kernel's view is needed"));
+	assert_null(gotrace_scope_begin(gotrace_recording("/dev/null"), 0));
+	assert_true(strlen(gotrace_why()) > 0);
+	assert_null(gotrace_scope_begin((struct gotrace_target){ 0 }, 0));
+	assert_string_equal(gotrace_why(), "no such target");
+}
+
+static bool has_probes(void)
+{
+	struct program p = sleeper_start(NULL, NULL);
+	gotrace_scope *s = gotrace_scope_begin(gotrace_process(p.pid), 0);
+
+	gotrace_scope_end(s);
+	program_stop(&p);
+	return s != NULL;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_process_is_watched_by_bpf),
+		cmocka_unit_test(test_a_recording_gives_the_same_answers),
+		cmocka_unit_test(test_what_cannot_be_watched_says_why),
+	};
+
+	e2e_init();
+	if (!has_probes())
+		e2e_skip("probes cannot be attached here");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
