@@ -15,15 +15,15 @@ struct seeded {
 
 /* object: how it ends; for what is known by number only, a part of it */
 static const struct seeded seeded[] = {
-	{ "slow_read", "40", 3, "pread64", "/slow/f" },
-	{ "fifo", "40", 3, "read", "/fifo" },
-	{ "slow_fsync", "40", 3, "fsync", "/slow/f" },
-	{ "hung_fuse", "40", 3, "openat", "/slow/hung" },
-	{ "flock", "40", 3, "flock", "/lock" },
-	{ "foreign_sleep", "40", 3, "foreign", "foreign_sleep" },
-	{ "socket", "40", 3, "read", "unix" },
+	{ "slow_read", "200", 3, "pread64", "/slow/f" },
+	{ "fifo", "200", 3, "read", "/fifo" },
+	{ "slow_fsync", "200", 3, "fsync", "/slow/f" },
+	{ "hung_fuse", "200", 3, "openat", "/slow/hung" },
+	{ "flock", "200", 3, "flock", "/lock" },
+	{ "foreign_sleep", "200", 3, "foreign", "foreign_sleep" },
+	{ "socket", "200", 3, "read", "unix" },
 	{ "full_pipe", "0", 1, "write", "pipe:[" },
-	{ "pidfd", "40", 3, "waitid", "[pidfd]" },
+	{ "pidfd", "200", 3, "waitid", "[pidfd]" },
 	{ "fifo_open", "0", 20, "openat", "/fifo" },
 };
 #define SICK_THREADS 5 /* that growth sees made, before it is asked why */

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #define PERIOD_NS 10000000
+#define MORE_NS 30000000 /* whoever attaches must see it go on */
 #define LOG_BYTES 4000
 #define LOGGERS 100
 #define MANY 20
@@ -300,7 +301,7 @@ static int main_fn(void *arg)
 	printf("ready %d %s\n", guilty_line, guilty_function);
 	fflush(stdout);
 	for (int i = 0; i < r->more; i++) {
-		grt_sleep(PERIOD_NS);
+		grt_sleep(MORE_NS);
 		grt_go(causes[r->cause].run, NULL);
 	}
 	for (;;)
