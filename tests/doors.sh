@@ -40,7 +40,7 @@ END { exit bad }' || bad=1
 
 # Inside runtime a file includes only what stands before it here, and its own header.
 order="config trace_abi context types order backtrace fatal lock probes sink sanitize stack fault runq
-timer state take pset thread forked mset netpoll poller handoff gs find loop sched schedtrace syscall
+timer state take pset thread forked mset observer netpoll poller handoff gs find loop sched schedtrace syscall
 sysmon netwait io addr procs"
 includes | awk -v order="$order" '
 BEGIN { n = split(order, names); for (i = 1; i <= n; i++) rank[names[i]] = i }

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* service.h - the service under test: it answers with what it is sent. */
+/* service.h - hands on what comes from a log's pipe to a client. */
 #ifndef SERVICE_H
 #define SERVICE_H
 
-/* A goroutine for one client. connection points to the descriptor; it is closed in the end. */
-void service_talk(void *connection);
+struct service {
+	int log;    /* read end of a pipe */
+	int client; /* a socket */
+};
+
+/* Serve one client, in a goroutine of its own, until the log ends. 0, or -errno. */
+int service_start(struct service *s);
 
 #endif

@@ -1,73 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * service_test.c - does a client that says nothing cost the service a thread?
+ * service_test.c - a client that waits for the log pins no thread.
  *
- * cmocka runs inside the main goroutine, which is locked to its thread: cmocka keeps its state there.
+ * The tests are the main goroutine of a runtime. cmocka keeps its state in the thread, so that the
+ * goroutine is locked to one.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <gotrace_assert.h>
 #include <grt/grt.h>
-#include <sys/socket.h>
 
 #include "service.h"
 
-#define CLIENTS 100
-#define THREADS_MAX 16 /* Ps, their spares, sysmon: what a service that waits well needs at most */
 #define DEADLINE_NS 10000000000ll
 
-/* Each client's goroutine waits again, well or badly. */
-static bool all_wait(gotrace_scope *s, void *unused)
+/* It waits: as it should, in the netpoller, or as it should not, with a thread. */
+static bool is_waiting(gotrace_scope *scope, void *arg)
 {
-	struct gotrace_now now = gotrace_look(s);
-
-	(void)unused;
-	return now.netpoll_parked + now.blocked >= CLIENTS;
+	return gotrace_check_netpoll_parked(scope, *(int *)arg) == GOTRACE_HOLDS ||
+	       gotrace_look(scope).blocked > 0;
 }
 
-static void clients_that_say_nothing_block_no_thread(void **state)
+static void a_waiting_client_pins_no_thread(void **state)
 {
-	gotrace_scope *s = gotrace_scope_begin(gotrace_self(), 0);
-	static int client[CLIENTS], connection[CLIENTS];
+	int log[2], client[2];
+	struct service s;
+	gotrace_scope *scope;
 
 	(void)state;
-	if (!s)
+	assert_int_equal(pipe(log), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+	s = (struct service){ .log = log[0], .client = client[0] };
+
+	scope = gotrace_scope_begin(gotrace_self(), 0);
+	if (!scope)
 		fail_msg("%s", gotrace_why());
-	for (int i = 0; i < CLIENTS; i++) {
-		int pair[2];
+	assert_int_equal(service_start(&s), 0);
+	assert_true(gotrace_wait_for(scope, is_waiting, &s.log, DEADLINE_NS));
 
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-		client[i] = pair[0];
-		connection[i] = pair[1];
-		assert_int_equal(grt_go(service_talk, &connection[i]), 0);
-	}
-	assert_true(gotrace_wait_for(s, all_wait, NULL, DEADLINE_NS));
-
-	assert_no_blocked_m(s);
-	assert_netpoll_parked(s, connection[0]);
-	assert_threads_at_most(s, THREADS_MAX);
-
-	gotrace_scope_end(s);
-	for (int i = 0; i < CLIENTS; i++)
-		grt_close(client[i]);
+	assert_netpoll_parked(scope, s.log);
+	assert_no_blocked_m(scope);
+	gotrace_scope_end(scope);
 }
 
-static int run_tests(void *unused)
+static int tests_main(void *arg)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(clients_that_say_nothing_block_no_thread),
+		cmocka_unit_test(a_waiting_client_pins_no_thread),
 	};
 
-	(void)unused;
+	(void)arg;
 	grt_lock_os_thread();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
 
 int main(void)
 {
-	return grt_run(run_tests, NULL);
+	return grt_run(tests_main, NULL);
 }
