@@ -3,7 +3,7 @@
  * Completion of gotrace's words in real shells: bash through the function that it would call, zsh on a
  * terminal with Tab pressed. What they offer must be what gotrace takes.
  */
-#include "e2e.h"
+#include "shell.h"
 
 #define WORDS_MAX 16
 
@@ -13,26 +13,6 @@ static char *run_path(const char *file)
 
 	snprintf(path, sizeof(path), "%s/tests/e2e/%s", getenv("GOTRACE_TREE"), file);
 	return path;
-}
-
-static void shell_run(struct outcome *ret, char *const argv[])
-{
-	FILE *out = tmpfile(), *err = tmpfile();
-	pid_t pid;
-
-	assert_true(out && err);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		dup2(fileno(out), 1);
-		dup2(fileno(err), 2);
-		e2e_child(NULL);
-		execvp(argv[0], argv);
-		_exit(127);
-	}
-	ret->code = e2e_wait(pid);
-	e2e_text(out, ret->out, sizeof(ret->out));
-	e2e_text(err, ret->err, sizeof(ret->err));
 }
 
 /* The candidates for the last of these words, a line each; nothing else may be said. */
@@ -85,28 +65,20 @@ static void given_the_start_of_a_verb_when_completed_then_bash_offers_that_verb(
 	assert_bash("\n", "xyz");
 }
 
-/* The verbs of the usage text are two blanks in. */
 static void given_nothing_yet_when_completed_then_bash_offers_each_verb_of_the_help(void **state)
 {
-	char *argv[] = { "gotrace", "--help", NULL }, *save = NULL;
+	char *argv[] = { "gotrace", "--help", NULL }, verb[32];
 	const char *const nothing[] = { "gotrace", "", NULL };
 	struct outcome help, o;
+	const char *at = help.out;
 	int verbs = 0;
 
 	(void)state;
 	gotrace_run(&help, NULL, -1, argv);
 	bash_offers(&o, nothing);
-	for (char *line = strtok_r(help.out, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		char verb[32];
-
-		if (strncmp(line, "  ", 2) || sscanf(line + 2, "%31[a-z]", verb) != 1 ||
-		    !strcmp(verb, "gotrace"))
-			continue;
-		verbs++;
+	for (; usage_verb_next(&at, verb); verbs++)
 		if (!has_line(o.out, verb))
 			fail_msg("%s is not offered:\n%s", verb, o.out);
-	}
 	assert_true(verbs >= 10);
 }
 

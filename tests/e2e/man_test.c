@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The manual pages say what gotrace does: a page for each verb, the options that --help shows and no
+ * others, the exit codes of the usage text, references that lead somewhere; and `make install` puts
+ * pages and completion in their places. Pages are read as they are written (mdoc).
+ */
+#include <dirent.h>
+
+#include "shell.h"
+
+#define PAGE_BYTES 65536
+#define OPTIONS_MAX 64
+#define CODES 7
+
+static const char *const sections[] = { "NAME",        "SYNOPSIS", "DESCRIPTION",
+					"OPTIONS",     "FIELDS",   "OVERHEAD",
+					"EXIT STATUS", "EXAMPLES", "SEE ALSO" };
+
+/* As --help shows them: "-i, --interval TIME". */
+struct options {
+	char text[OPTIONS_MAX][80];
+	int n;
+};
+
+static char *tree_path(const char *file)
+{
+	static char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", getenv("GOTRACE_TREE"), file);
+	return path;
+}
+
+static const char *text_read(const char *file)
+{
+	static char text[PAGE_BYTES];
+	FILE *f = fopen(tree_path(file), "r");
+
+	if (!f)
+		fail_msg("there is no %s", file);
+	e2e_text(f, text, sizeof(text));
+	assert_true(strlen(text) < sizeof(text) - 1);
+	return text;
+}
+
+/* "" is gotrace's own. */
+static const char *page_read(const char *verb)
+{
+	char file[64];
+
+	snprintf(file, sizeof(file), "tools/man/gotrace%s%s.1", *verb ? "-" : "", verb);
+	return text_read(file);
+}
+
+/* What stands below a heading, until the next one. */
+static void section_of(const char *page, const char *name, char ret[PAGE_BYTES])
+{
+	char head[64];
+	const char *at, *end;
+
+	snprintf(head, sizeof(head), "\n.Sh %s\n", name);
+	at = strstr(page, head);
+	if (!at)
+		fail_msg("there is no %s in:\n%.300s", name, page);
+	at += strlen(head);
+	end = strstr(at, "\n.Sh ");
+	snprintf(ret, PAGE_BYTES, "%.*s", (int)(end ? end + 1 - at : (long)strlen(at)), at);
+}
+
+static void help_of(const char *verb, struct outcome *ret)
+{
+	char *argv[] = { "gotrace", (char *)verb, "--help", NULL };
+
+	gotrace_run(ret, NULL, -1, *verb ? argv : (char *[]){ "gotrace", "--help", NULL });
+	assert_code(ret, 0);
+}
+
+/* A flag's name is followed by blanks, a value's by one blank and what the value is. */
+static void help_options(char *help, struct options *ret)
+{
+	char *save = NULL;
+
+	ret->n = 0;
+	for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char brief[4] = "", name[32], arg[32] = "";
+
+		if (sscanf(line, "  %3[-a-zA-Z,] --%31[-a-z]%*1[ ]%31[^ ]", brief, name, arg) < 2 &&
+		    sscanf(line, "      --%31[-a-z]%*1[ ]%31[^ ]", name, arg) < 1)
+			continue;
+		assert_true(ret->n < OPTIONS_MAX);
+		if (brief[0] == '-' && brief[2] != ',')
+			brief[0] = 0;
+		snprintf(ret->text[ret->n++], sizeof(ret->text[0]), "%s%s--%s%s%s", brief,
+			 *brief ? " " : "", name, *arg ? " " : "", arg);
+	}
+}
+
+/* ".It Fl i , -interval Ar TIME", and also ".It Fl -json". */
+static void page_options(char *section, struct options *ret)
+{
+	char *save = NULL;
+
+	ret->n = 0;
+	for (char *line = strtok_r(section, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *word, *in = NULL, *text;
+
+		if (strncmp(line, ".It Fl ", 7))
+			continue;
+		assert_true(ret->n < OPTIONS_MAX);
+		text = ret->text[ret->n++];
+		*text = 0;
+		for (word = strtok_r(line + 7, " ", &in); word; word = strtok_r(NULL, " ", &in)) {
+			if (!strcmp(word, ",")) {
+				strcat(text, ", ");
+			} else if (!strcmp(word, "Ar")) {
+				strcat(text, " ");
+			} else {
+				bool is_name = !*text || text[strlen(text) - 2] == ',';
+
+				strcat(strcat(text, is_name ? "-" : ""), word);
+			}
+		}
+	}
+}
+
+static bool has_option(const struct options *all, const char *text)
+{
+	for (int i = 0; i < all->n; i++)
+		if (!strcmp(all->text[i], text))
+			return true;
+	return false;
+}
+
+static void assert_same_options(const char *verb, const struct options *page,
+				const struct options *help)
+{
+	for (int i = 0; i < help->n; i++)
+		if (!has_option(page, help->text[i]))
+			fail_msg("gotrace-%s.1 has no '%s'", verb, help->text[i]);
+	for (int i = 0; i < page->n; i++)
+		if (!has_option(help, page->text[i]))
+			fail_msg("gotrace %s --help has no '%s'", verb, page->text[i]);
+	assert_int_equal(page->n, help->n);
+}
+
+/* For each verb of the usage text. */
+static void verbs_each(void (*check)(const char *verb))
+{
+	struct outcome help;
+	const char *at = help.out;
+	char verb[32];
+	int n = 0;
+
+	help_of("", &help);
+	for (; usage_verb_next(&at, verb); n++)
+		check(verb);
+	assert_true(n >= 10);
+}
+
+static void sections_check(const char *verb)
+{
+	const char *page = page_read(verb), *at = page;
+	char head[64];
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		snprintf(head, sizeof(head), "\n.Sh %s\n", sections[i]);
+		at = strstr(at, head);
+		if (!at)
+			fail_msg("gotrace-%s.1: no %s in its place", verb, sections[i]);
+	}
+	snprintf(head, sizeof(head), "\n.Sh NAME\n.Nm gotrace-%s\n.Nd ", verb);
+	assert_says(page, head);
+}
+
+static void given_the_verbs_when_looked_for_then_each_has_a_page_with_all_sections(void **state)
+{
+	(void)state;
+	verbs_each(sections_check);
+}
+
+static void options_check(const char *verb)
+{
+	static char section[PAGE_BYTES];
+	struct options page, help;
+	struct outcome o;
+
+	help_of(verb, &o);
+	help_options(o.out, &help);
+	section_of(page_read(verb), "OPTIONS", section);
+	page_options(section, &page);
+	assert_same_options(verb, &page, &help);
+}
+
+static void given_a_page_when_compared_with_the_help_then_options_are_the_same(void **state)
+{
+	(void)state;
+	verbs_each(options_check);
+}
+
+/* Is it, as "i" or "-interval", the name of one of these? */
+static bool has_name(const struct options *all, const char *name)
+{
+	for (int i = 0; i < all->n; i++) {
+		const char *full = strstr(all->text[i], "--");
+		size_t n = strlen(name);
+
+		if (name[1] == 0 && all->text[i][1] == name[0])
+			return true;
+		if (full && name[0] == '-' && !strncmp(full + 1, name, n) &&
+		    (full[1 + n] == 0 || full[1 + n] == ' '))
+			return true;
+	}
+	return false;
+}
+
+static void synopsis_check(const char *verb)
+{
+	static char section[PAGE_BYTES];
+	struct options help;
+	struct outcome o;
+	char *save = NULL, *word;
+	bool is_flag = false;
+	int named = 0;
+
+	help_of(verb, &o);
+	section_of(page_read(verb), "SYNOPSIS", section);
+	for (const char *const *operand = (const char *[]){ "PID", "FILE", "COMMAND", NULL };
+	     *operand; operand++) {
+		char *usage_end = strchr(o.out, '\n');
+
+		*usage_end = 0;
+		if (strstr(o.out, *operand))
+			assert_says(section, *operand);
+		*usage_end = '\n';
+	}
+	help_options(o.out, &help);
+	for (word = strtok_r(section, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
+		if (is_flag && strcmp(word, "-")) {
+			named++;
+			if (!has_name(&help, word))
+				fail_msg("gotrace-%s.1: SYNOPSIS has -%s", verb, word);
+		}
+		is_flag = !strcmp(word, "Fl") || !strcmp(word, ".Fl");
+	}
+	if (named != help.n)
+		fail_msg("gotrace-%s.1: SYNOPSIS has %d options of %d", verb, named, help.n);
+}
+
+static void given_a_synopsis_when_compared_with_the_help_then_it_has_each_option_once(void **state)
+{
+	(void)state;
+	verbs_each(synopsis_check);
+}
+
+/* "0 fine, 1 a check failed, ..." of the usage text, by code. */
+static void codes_read(char ret[CODES][64])
+{
+	struct outcome help;
+	char *at;
+
+	help_of("", &help);
+	at = strstr(help.out, "exit status: ");
+	assert_non_null(at);
+	for (char *c = at; *c; c++)
+		*c = *c == '\n' ? ' ' : *c;
+	at += strlen("exit status: ");
+	for (int i = 0; i < CODES; i++) {
+		int code = -1, n = 0;
+
+		if (sscanf(at, "%d %63[^,]%n", &code, ret[i], &n) != 2 || code != i)
+			fail_msg("no code %d in the usage text: %s", i, at);
+		ret[i][strcspn(ret[i], "\n")] = 0;
+		for (char *end = ret[i] + strlen(ret[i]); end > ret[i] && end[-1] == ' ';)
+			*--end = 0;
+		at += n;
+		at += strspn(at, ", ");
+	}
+}
+
+/* "2 usage" in one line, whether a sentence or a list says it. */
+static void codes_flat(const char *page, char ret[PAGE_BYTES])
+{
+	char *to = ret;
+
+	section_of(page, "EXIT STATUS", ret);
+	for (const char *from = ret; *from; from++) {
+		if (!strncmp(from, ".It ", 4)) {
+			from += 3;
+			*to++ = ',';
+			*to++ = ' ';
+			continue;
+		}
+		*to++ = *from == '\n' ? ' ' : *from;
+	}
+	*to = 0;
+}
+
+/* Codes that a page speaks of mean the same everywhere. Returns them as a bitmap. */
+static unsigned codes_check(const char *name, const char *page)
+{
+	static char flat[PAGE_BYTES];
+	char code[CODES][64];
+	unsigned found = 0;
+
+	codes_read(code);
+	codes_flat(page, flat);
+	for (const char *c = flat; *c; c++) {
+		bool is_start = c == flat || !strncmp(c - 2, ", ", 2);
+
+		if (!is_start || *c < '0' || *c > '9' || c[1] != ' ')
+			continue;
+		assert_in_range(*c - '0', 0, CODES - 1);
+		if (strncmp(c + 2, code[*c - '0'], strlen(code[*c - '0'])))
+			fail_msg("gotrace %s, its page: not '%s': %.40s", name, code[*c - '0'], c);
+		found |= 1u << (*c - '0');
+	}
+	return found;
+}
+
+static void exit_check(const char *verb)
+{
+	unsigned need = 1u << 0 | 1u << 2, found = codes_check(verb, page_read(verb));
+	struct outcome o;
+
+	help_of(verb, &o);
+	if (strstr(o.out, "PID"))
+		need |= 1u << 4 | 1u << 5 | 1u << 6;
+	if (strstr(o.out, "COMMAND"))
+		need |= 1u << 3;
+	if ((found & need) != need)
+		fail_msg("gotrace-%s.1: codes %x, need %x", verb, found, need);
+}
+
+static void given_a_page_when_compared_with_the_usage_then_exit_codes_are_the_same(void **state)
+{
+	(void)state;
+	verbs_each(exit_check);
+	assert_int_equal(codes_check("", page_read("")), (1u << CODES) - 1);
+}
+
+/* Runs `check` on each page's file name. */
+static void pages_each(void (*check)(const char *file))
+{
+	DIR *dir = opendir(tree_path("tools/man"));
+	struct dirent *d;
+	int n = 0;
+
+	assert_non_null(dir);
+	while ((d = readdir(dir)))
+		if (d->d_name[0] != '.') {
+			check(d->d_name);
+			n++;
+		}
+	closedir(dir);
+	assert_true(n >= 10);
+}
+
+static void lint_check(const char *file)
+{
+	char path[8192];
+	char *argv[] = { "mandoc", "-Tlint", "-W", "warning", path, NULL };
+	struct outcome o;
+
+	snprintf(path, sizeof(path), "%s/%s", tree_path("tools/man"), file);
+	shell_run(&o, argv);
+	if (o.code == 127)
+		e2e_skip("mandoc is not installed");
+	if (o.code != 0 || *o.out)
+		fail_msg("%s", o.out);
+}
+
+static void given_the_pages_when_mandoc_reads_them_then_it_warns_of_nothing(void **state)
+{
+	(void)state;
+	pages_each(lint_check);
+}
+
+/* A page of ours that is referred to is there, and a page of a verb that is not there is none. */
+static void refs_check(const char *file)
+{
+	char own[300];
+	const char *at;
+
+	snprintf(own, sizeof(own), "tools/man/%s", file);
+	for (at = strstr(text_read(own), "\n.Xr gotrace"); at; at = strstr(at, "\n.Xr gotrace")) {
+		char name[64], path[128];
+		int section;
+
+		at += 5;
+		assert_int_equal(sscanf(at, "%63s %d", name, &section), 2);
+		snprintf(path, sizeof(path), "tools/man/%s.%d", name, section);
+		if (access(tree_path(path), F_OK))
+			fail_msg("%s refers to %s(%d)", file, name, section);
+	}
+	if (sscanf(file, "gotrace-%299[a-z].1", own) == 1 && strstr(file, ".1")) {
+		struct outcome o;
+
+		help_of(own, &o);
+	}
+}
+
+static void given_a_reference_to_a_page_of_ours_when_followed_then_it_is_there(void **state)
+{
+	(void)state;
+	pages_each(refs_check);
+}
+
+static char installed_dir[4096];
+
+static void installed_check(const char *file)
+{
+	char path[8192];
+
+	snprintf(path, sizeof(path), "%s/usr/local/share/man/man%s/%s", installed_dir,
+		 strrchr(file, '.') + 1, file);
+	if (access(path, R_OK))
+		fail_msg("not installed: %s", path);
+}
+
+static void make_run(const char *what)
+{
+	char build[4096], o[4200], dest[4200];
+	char *argv[] = { "make", "-C", tree_path("."), o, dest, "-o", "all", (char *)what, NULL };
+	struct outcome ret;
+
+	snprintf(build, sizeof(build), "%s", getenv("GOTRACE"));
+	*strrchr(build, '/') = 0;
+	snprintf(o, sizeof(o), "O=%s", build);
+	snprintf(dest, sizeof(dest), "DESTDIR=%s", installed_dir);
+	shell_run(&ret, argv);
+	assert_code(&ret, 0);
+}
+
+/* What was built is installed as it is: nothing is made anew here. */
+static void given_a_build_when_installed_then_pages_and_completion_are_there_and_go(void **state)
+{
+	char *left[] = { "find", installed_dir, "!", "-type", "d", NULL };
+	char *rm[] = { "rm", "-r", installed_dir, NULL };
+	static const char *const completion[] = { "bash-completion/completions/gotrace",
+						  "zsh/site-functions/_gotrace" };
+	struct outcome o;
+	struct stat st;
+
+	(void)state;
+	strcpy(installed_dir, "/tmp/gotrace-install-XXXXXX");
+	assert_non_null(mkdtemp(installed_dir));
+	make_run("install");
+	pages_each(installed_check);
+	for (int i = 0; i < 2; i++) {
+		char path[8192];
+
+		snprintf(path, sizeof(path), "%s/usr/local/share/%s", installed_dir, completion[i]);
+		assert_int_equal(stat(path, &st), 0);
+		assert_true(st.st_size > 1000);
+	}
+	make_run("uninstall");
+	shell_run(&o, left);
+	assert_string_equal(o.out, "");
+	shell_run(&o, rm);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			given_the_verbs_when_looked_for_then_each_has_a_page_with_all_sections),
+		cmocka_unit_test(
+			given_a_page_when_compared_with_the_help_then_options_are_the_same),
+		cmocka_unit_test(
+			given_a_synopsis_when_compared_with_the_help_then_it_has_each_option_once),
+		cmocka_unit_test(
+			given_a_page_when_compared_with_the_usage_then_exit_codes_are_the_same),
+		cmocka_unit_test(given_the_pages_when_mandoc_reads_them_then_it_warns_of_nothing),
+		cmocka_unit_test(
+			given_a_reference_to_a_page_of_ours_when_followed_then_it_is_there),
+		cmocka_unit_test(
+			given_a_build_when_installed_then_pages_and_completion_are_there_and_go),
+	};
+
+	e2e_init();
+	if (!getenv("GOTRACE_TREE"))
+		e2e_skip("GOTRACE_TREE is not set");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
