@@ -11,6 +11,7 @@
 #define PAGE_BYTES 65536
 #define OPTIONS_MAX 64
 #define CODES 7
+#define WORD_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 static const char *const sections[] = { "NAME",        "SYNOPSIS", "DESCRIPTION",
 					"OPTIONS",     "FIELDS",   "OVERHEAD",
@@ -355,6 +356,78 @@ static void pages_each(void (*check)(const char *file))
 	assert_true(n >= 10);
 }
 
+static bool has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
+		if (!strchr(WORD_CHARS, at == text ? ' ' : at[-1]) &&
+		    (!at[n] || !strchr(WORD_CHARS, at[n])))
+			return true;
+	return false;
+}
+
+/* "---- waiting ----": names of groups of columns. A row of nothing but "-" is none. */
+static bool has_groups(const char *line)
+{
+	size_t n = strspn(line, " -");
+
+	return memchr(line, '-', n) && line[n] && !strpbrk(line, "0123456789");
+}
+
+/* Names of columns stand below those of groups, or are words in capitals: "FD TO". */
+static bool has_columns(const char *line, bool is_below)
+{
+	const char *at = line + strspn(line, " ");
+	size_t capitals = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	return is_below || (capitals && at[capitals] == ' ');
+}
+
+/* Each word above a column of a golden screen is explained. */
+static void heads_check(const char *verb, const char *golden, const char *fields)
+{
+	static char screen[PAGE_BYTES];
+	char *save = NULL, *in, *word;
+	bool is_below = false;
+	int headings = 0;
+
+	snprintf(screen, sizeof(screen), "%s", text_read(golden));
+	for (char *line = strtok_r(screen, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		bool is_group = !is_below && has_groups(line);
+
+		if (!is_group && !has_columns(line, is_below))
+			continue;
+		headings++;
+		for (word = strtok_r(line, " -:", &in); word; word = strtok_r(NULL, " -:", &in))
+			if (!has_word(fields, word))
+				fail_msg("gotrace-%s.1: FIELDS lacks '%s' of %s", verb, word,
+					 golden);
+		is_below = is_group;
+	}
+	assert_true(headings > 0);
+}
+
+static void given_a_screen_when_compared_with_its_page_then_each_column_is_explained(void **state)
+{
+	static const char *const screens[][2] = {
+		{ "threads", "threads_80.txt" },       { "threads", "by_m_80.txt" },
+		{ "blocked", "blocked_80.txt" },       { "blocked", "blocked_by_call.txt" },
+		{ "blocked", "blocked_by_stack.txt" }, { "growth", "growth_80.txt" },
+		{ "handoff", "handoff_80.txt" },       { "netpoll", "netpoll_80.txt" },
+	};
+	static char fields[PAGE_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(screens) / sizeof(screens[0]); i++) {
+		char golden[64];
+
+		section_of(page_read(screens[i][0]), "FIELDS", fields);
+		snprintf(golden, sizeof(golden), "tests/golden/%s", screens[i][1]);
+		heads_check(screens[i][0], golden, fields);
+	}
+}
+
 static void lint_check(const char *file)
 {
 	char path[8192];
@@ -470,6 +543,8 @@ int main(void)
 			given_a_synopsis_when_compared_with_the_help_then_it_has_each_option_once),
 		cmocka_unit_test(
 			given_a_page_when_compared_with_the_usage_then_exit_codes_are_the_same),
+		cmocka_unit_test(
+			given_a_screen_when_compared_with_its_page_then_each_column_is_explained),
 		cmocka_unit_test(given_the_pages_when_mandoc_reads_them_then_it_warns_of_nothing),
 		cmocka_unit_test(
 			given_a_reference_to_a_page_of_ours_when_followed_then_it_is_there),
