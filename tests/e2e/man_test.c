@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The manual pages say what gotrace does: a page for each verb, the options that --help shows and no
- * others, the exit codes of the usage text, references that lead somewhere; and `make install` puts
- * pages and completion in their places. Pages are read as they are written (mdoc).
+ * others, the exit codes of the usage text, each column of the screens, references that lead somewhere.
+ * Pages are read as they are written (mdoc).
  */
-#include <dirent.h>
+#include "man.h"
 
-#include "shell.h"
-
-#define PAGE_BYTES 65536
 #define OPTIONS_MAX 64
 #define CODES 7
 #define WORD_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -22,58 +19,6 @@ struct options {
 	char text[OPTIONS_MAX][80];
 	int n;
 };
-
-static char *tree_path(const char *file)
-{
-	static char path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", getenv("GOTRACE_TREE"), file);
-	return path;
-}
-
-static const char *text_read(const char *file)
-{
-	static char text[PAGE_BYTES];
-	FILE *f = fopen(tree_path(file), "r");
-
-	if (!f)
-		fail_msg("there is no %s", file);
-	e2e_text(f, text, sizeof(text));
-	assert_true(strlen(text) < sizeof(text) - 1);
-	return text;
-}
-
-/* "" is gotrace's own. */
-static const char *page_read(const char *verb)
-{
-	char file[64];
-
-	snprintf(file, sizeof(file), "tools/man/gotrace%s%s.1", *verb ? "-" : "", verb);
-	return text_read(file);
-}
-
-/* What stands below a heading, until the next one. */
-static void section_of(const char *page, const char *name, char ret[PAGE_BYTES])
-{
-	char head[64];
-	const char *at, *end;
-
-	snprintf(head, sizeof(head), "\n.Sh %s\n", name);
-	at = strstr(page, head);
-	if (!at)
-		fail_msg("there is no %s in:\n%.300s", name, page);
-	at += strlen(head);
-	end = strstr(at, "\n.Sh ");
-	snprintf(ret, PAGE_BYTES, "%.*s", (int)(end ? end + 1 - at : (long)strlen(at)), at);
-}
-
-static void help_of(const char *verb, struct outcome *ret)
-{
-	char *argv[] = { "gotrace", (char *)verb, "--help", NULL };
-
-	gotrace_run(ret, NULL, -1, *verb ? argv : (char *[]){ "gotrace", "--help", NULL });
-	assert_code(ret, 0);
-}
 
 /* A flag's name is followed by blanks, a value's by one blank and what the value is. */
 static void help_options(char *help, struct options *ret)
@@ -171,6 +116,8 @@ static void sections_check(const char *verb)
 	}
 	snprintf(head, sizeof(head), "\n.Sh NAME\n.Nm gotrace-%s\n.Nd ", verb);
 	assert_says(page, head);
+	snprintf(head, sizeof(head), "\n.It Xr gotrace-%s 1\n", verb);
+	assert_says(page_read(""), head);
 }
 
 static void given_the_verbs_when_looked_for_then_each_has_a_page_with_all_sections(void **state)
@@ -339,23 +286,6 @@ static void given_a_page_when_compared_with_the_usage_then_exit_codes_are_the_sa
 	assert_int_equal(codes_check("", page_read("")), (1u << CODES) - 1);
 }
 
-/* Runs `check` on each page's file name. */
-static void pages_each(void (*check)(const char *file))
-{
-	DIR *dir = opendir(tree_path("tools/man"));
-	struct dirent *d;
-	int n = 0;
-
-	assert_non_null(dir);
-	while ((d = readdir(dir)))
-		if (d->d_name[0] != '.') {
-			check(d->d_name);
-			n++;
-		}
-	closedir(dir);
-	assert_true(n >= 10);
-}
-
 static bool has_word(const char *text, const char *word)
 {
 	size_t n = strlen(word);
@@ -478,60 +408,6 @@ static void given_a_reference_to_a_page_of_ours_when_followed_then_it_is_there(v
 	pages_each(refs_check);
 }
 
-static char installed_dir[4096];
-
-static void installed_check(const char *file)
-{
-	char path[8192];
-
-	snprintf(path, sizeof(path), "%s/usr/local/share/man/man%s/%s", installed_dir,
-		 strrchr(file, '.') + 1, file);
-	if (access(path, R_OK))
-		fail_msg("not installed: %s", path);
-}
-
-static void make_run(const char *what)
-{
-	char build[4096], o[4200], dest[4200];
-	char *argv[] = { "make", "-C", tree_path("."), o, dest, "-o", "all", (char *)what, NULL };
-	struct outcome ret;
-
-	snprintf(build, sizeof(build), "%s", getenv("GOTRACE"));
-	*strrchr(build, '/') = 0;
-	snprintf(o, sizeof(o), "O=%s", build);
-	snprintf(dest, sizeof(dest), "DESTDIR=%s", installed_dir);
-	shell_run(&ret, argv);
-	assert_code(&ret, 0);
-}
-
-/* What was built is installed as it is: nothing is made anew here. */
-static void given_a_build_when_installed_then_pages_and_completion_are_there_and_go(void **state)
-{
-	char *left[] = { "find", installed_dir, "!", "-type", "d", NULL };
-	char *rm[] = { "rm", "-r", installed_dir, NULL };
-	static const char *const completion[] = { "bash-completion/completions/gotrace",
-						  "zsh/site-functions/_gotrace" };
-	struct outcome o;
-	struct stat st;
-
-	(void)state;
-	strcpy(installed_dir, "/tmp/gotrace-install-XXXXXX");
-	assert_non_null(mkdtemp(installed_dir));
-	make_run("install");
-	pages_each(installed_check);
-	for (int i = 0; i < 2; i++) {
-		char path[8192];
-
-		snprintf(path, sizeof(path), "%s/usr/local/share/%s", installed_dir, completion[i]);
-		assert_int_equal(stat(path, &st), 0);
-		assert_true(st.st_size > 1000);
-	}
-	make_run("uninstall");
-	shell_run(&o, left);
-	assert_string_equal(o.out, "");
-	shell_run(&o, rm);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -548,8 +424,6 @@ int main(void)
 		cmocka_unit_test(given_the_pages_when_mandoc_reads_them_then_it_warns_of_nothing),
 		cmocka_unit_test(
 			given_a_reference_to_a_page_of_ours_when_followed_then_it_is_there),
-		cmocka_unit_test(
-			given_a_build_when_installed_then_pages_and_completion_are_there_and_go),
 	};
 
 	e2e_init();
