@@ -142,6 +142,7 @@ RUNTIME_TEST(a_call_known_to_block_is_given_up_by_its_own_m, 1)
 	EXPECT_EQ(grt_go(give_up, &p), 0);
 	EXPECT_BLOCKED(s, 1);
 
+	EXPECT_HOLDS(s, gotrace_check_handed_off(s, SYS_read));
 	n = gotrace_handoffs(s, &h);
 	while (n > 0 && (h->nr != SYS_read || h->by != GOTRACE_BY_SELF))
 		h++, n--;

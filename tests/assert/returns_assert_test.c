@@ -162,6 +162,7 @@ RUNTIME_TEST(sysmon_leaves_a_p_that_nobody_needs_for_10_ms, PROCS)
 	EXPECT_EQ(grt_go(read_when_told, &start), 0);
 	EXPECT(gotrace_wait_for(s, blocks_alone, &start, DEADLINE_NS), "it never blocked");
 
+	EXPECT_HOLDS(s, gotrace_check_handed_off(s, SYS_read));
 	n = gotrace_handoffs(s, &h);
 	while (n > 0 && h->nr != SYS_read)
 		h++, n--;

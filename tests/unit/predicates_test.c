@@ -158,6 +158,19 @@ static void a_handed_off_call_holds(void **state)
 	assert_int_equal(predicate_handed_off(&e, SYS_write), GOTRACE_VIOLATED);
 }
 
+static void a_p_on_its_way_is_no_violation_until_it_takes_too_long(void **state)
+{
+	(void)state;
+	put(T0 + MS_NS, GRT_K_retake, 0, 5, 7, 20000, GRT_BY_SYSMON, SYS_read);
+	put(T0 + MS_NS + 1, GRT_K_handoff, 0, 5, 7, GRT_HANDOFF_RETAKE, GRT_HANDOFF_WOKE, 6);
+	snapshot(T0 + 20 * MS_NS, idle, 1);
+	assert_int_equal(predicate_handed_off(&e, SYS_read), GOTRACE_INCONCLUSIVE);
+	assert_non_null(strstr(e.text, "P0 was taken from M5 in read, and nobody has it yet"));
+	assert_int_equal(predicate_handed_off(&e, SYS_write), GOTRACE_VIOLATED);
+	snapshot(T0 + 2 * SEC_NS, idle, 1);
+	assert_int_equal(predicate_handed_off(&e, SYS_read), GOTRACE_VIOLATED);
+}
+
 static void percentiles_need_their_samples(void **state)
 {
 	(void)state;
@@ -255,6 +268,7 @@ int main(void)
 		TEST(without_events_a_look_proves_no_absence),
 		TEST(a_call_that_kept_its_p_is_named),
 		TEST(a_handed_off_call_holds),
+		TEST(a_p_on_its_way_is_no_violation_until_it_takes_too_long),
 		TEST(percentiles_need_their_samples),
 		TEST(a_late_percentile_is_violated_and_one_late_of_a_hundred_is_not),
 		TEST(a_taker_that_waited_for_a_cpu_is_no_proof_of_slowness),

@@ -39,6 +39,7 @@ void evidence_fini(struct evidence *e)
 {
 	model_free(e->model);
 	free(e->block);
+	free(e->pending);
 	free(e->handoff);
 	free(e->delay);
 }
@@ -53,9 +54,26 @@ static bool block_end(struct evidence *e, uint64_t m)
 	return false;
 }
 
+static void pending_end(struct evidence *e, uint64_t p)
+{
+	for (size_t i = 0; i < e->npending; i++)
+		if (e->pending[i].p == p)
+			e->pending[i--] = e->pending[--e->npending];
+}
+
+static void pending_begin(struct evidence *e, const struct evidence_block *b)
+{
+	pending_end(e, b->p);
+	if (reserve((void **)&e->pending, &e->pending_cap, e->npending, sizeof(*e->pending)))
+		e->pending[e->npending++] = *b;
+	else
+		e->out_of_memory = true;
+}
+
 static void block_begin(struct evidence *e, const struct evidence_block *b)
 {
 	block_end(e, b->m);
+	pending_begin(e, b);
 	if (!reserve((void **)&e->block, &e->blocks_cap, e->nblocks, sizeof(*e->block))) {
 		e->out_of_memory = true;
 		return;
@@ -102,6 +120,13 @@ static void on_event(struct evidence *e, const struct grt_rec *r)
 		e->returns.old_p += r->arg[3] == GRT_EXIT_OLD_P;
 		e->returns.idle_p += r->arg[3] == GRT_EXIT_IDLE_P;
 		e->returns.queued += r->arg[3] == GRT_EXIT_QUEUED;
+		break;
+	case GRT_K_handoff:
+		if (r->arg[5] == GRT_NO_ID) /* it idles */
+			pending_end(e, r->arg[0]);
+		break;
+	case GRT_K_handoff_done:
+		pending_end(e, r->arg[0]);
 		break;
 	case GRT_K_m_new:
 		threads_add(e, r->time_ns > e->listed_ns, r->time_ns);

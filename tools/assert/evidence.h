@@ -39,6 +39,8 @@ struct evidence {
 
 	struct evidence_block *block; /* now */
 	size_t nblocks, blocks_cap;
+	struct evidence_block *pending; /* Ps that were taken and that nobody has yet */
+	size_t npending, pending_cap;
 	size_t blocked_max;
 	uint64_t blocked_total;       /* Ms that lost their P in the scope */
 	struct evidence_block first;  /* of them, for texts */
@@ -76,6 +78,8 @@ uint64_t evidence_threads(const struct evidence *e);
 enum gotrace_answer predicate_no_blocked_m(struct evidence *e);
 enum gotrace_answer predicate_blocked_at_most(struct evidence *e, unsigned n);
 enum gotrace_answer predicate_handed_off(struct evidence *e, int nr);
+/* A P was taken from such a call so lately that its new M may still be on its way. */
+bool predicate_handoff_is_pending(const struct evidence *e, int nr);
 enum gotrace_answer predicate_handoff_within(struct evidence *e, unsigned percentile, uint64_t us);
 enum gotrace_answer predicate_threads_at_most(struct evidence *e, unsigned n);
 enum gotrace_answer predicate_netpoll_parked(struct evidence *e, int fd);

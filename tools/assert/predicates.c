@@ -10,6 +10,7 @@
 #include "evidence.h"
 
 #define PERCENT 100u
+#define PENDING_NS 1000000000ull /* a P that nobody has for so long is not on its way any more */
 
 static enum gotrace_answer violated(struct evidence *e)
 {
@@ -113,8 +114,24 @@ static const struct model_thread *still_holding(const struct evidence *e, int nr
 	return NULL;
 }
 
+static const struct evidence_block *find_pending(const struct evidence *e, int nr)
+{
+	uint64_t now_ns = model_snap(e->model)->time_ns;
+
+	for (size_t i = 0; i < e->npending; i++)
+		if (e->pending[i].nr == nr && now_ns < e->pending[i].taken_ns + PENDING_NS)
+			return &e->pending[i];
+	return NULL;
+}
+
+bool predicate_handoff_is_pending(const struct evidence *e, int nr)
+{
+	return find_pending(e, nr) != NULL;
+}
+
 enum gotrace_answer predicate_handed_off(struct evidence *e, int nr)
 {
+	const struct evidence_block *pending;
 	const struct model_thread *t;
 
 	for (size_t i = 0; i < e->nhandoffs; i++)
@@ -127,6 +144,12 @@ enum gotrace_answer predicate_handed_off(struct evidence *e, int nr)
 	if (holds_if_seen(e, true) == GOTRACE_INCONCLUSIVE)
 		return GOTRACE_INCONCLUSIVE;
 	explain_reset(e);
+	pending = find_pending(e, nr);
+	if (pending) {
+		explain(e, "P%" PRIu64 " was taken from M%" PRIu64 " in %s, and nobody has it yet",
+			pending->p, pending->m, explain_call_name(nr));
+		return GOTRACE_INCONCLUSIVE;
+	}
 	explain(e, "no P was handed off from %s", explain_call_name(nr));
 	t = still_holding(e, nr);
 	if (t)

@@ -271,11 +271,25 @@ const char *gotrace_text(const struct gotrace_scope *s)
 struct check {
 	enum gotrace_answer (*plain)(struct evidence *);
 	enum gotrace_answer (*with_int)(struct evidence *, int);
+	enum gotrace_answer (*looking)(struct gotrace_scope *, int);
 	enum gotrace_answer (*with_count)(struct evidence *, unsigned);
 	unsigned percentile;
 	uint64_t n;
 	enum gotrace_answer ret;
 };
+
+/* Who gets the P may be on its way: a slow machine shall not make an answer of it. */
+static enum gotrace_answer handed_off(struct gotrace_scope *s, int nr)
+{
+	enum gotrace_answer ret = predicate_handed_off(&s->evidence, nr);
+
+	while (ret == GOTRACE_INCONCLUSIVE && !s->is_over &&
+	       predicate_handoff_is_pending(&s->evidence, nr)) {
+		look(s);
+		ret = predicate_handed_off(&s->evidence, nr);
+	}
+	return ret;
+}
 
 static void check_run(struct gotrace_scope *s, void *arg)
 {
@@ -287,6 +301,8 @@ static void check_run(struct gotrace_scope *s, void *arg)
 		c->ret = c->plain(e);
 	else if (c->with_int)
 		c->ret = c->with_int(e, (int)c->n);
+	else if (c->looking)
+		c->ret = c->looking(s, (int)c->n);
 	else if (c->with_count)
 		c->ret = c->with_count(e, (unsigned)c->n);
 	else
@@ -312,7 +328,7 @@ enum gotrace_answer gotrace_check_blocked_at_most(struct gotrace_scope *s, unsig
 
 enum gotrace_answer gotrace_check_handed_off(struct gotrace_scope *s, int nr)
 {
-	return check(s, (struct check){ .with_int = predicate_handed_off, .n = (uint64_t)nr });
+	return check(s, (struct check){ .looking = handed_off, .n = (uint64_t)nr });
 }
 
 enum gotrace_answer gotrace_check_handoff_within_us(struct gotrace_scope *s, unsigned percentile,
