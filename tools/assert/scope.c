@@ -8,6 +8,7 @@
  * asked, so a fresh look goes on collecting for that long, and settles what is older than the question.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,14 +28,13 @@
 /* libgrt's, if the program has it. */
 __attribute__((weak)) uint64_t grt_self(void);
 __attribute__((weak)) int grt_fd_pollable(int fd);
-__attribute__((weak)) ssize_t grt_read(int fd, void *buf, size_t bytes);
+__attribute__((weak)) int grt_fd_wait(int fd, short events, int64_t deadline_ns);
 __attribute__((weak)) int grt_close(int fd);
 __attribute__((weak)) int grt_observer_mark(int is_observer);
 
 struct job {
 	void (*run)(struct gotrace_scope *s, void *arg);
 	void *arg;
-	int done_fd;
 };
 
 struct gotrace_scope {
@@ -46,7 +46,8 @@ struct gotrace_scope {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct job *job; /* lock; NULL: none */
-	struct job end;  /* the observer's last act */
+	int done_fd;     /* becomes readable when a job is done */
+	bool is_polled;  /* by libgrt's netpoller */
 	bool is_ending;  /* lock */
 	bool is_over;    /* the target has ended, or the recording */
 };
@@ -94,11 +95,11 @@ static void replay(struct gotrace_scope *s)
 	s->evidence.is_complete = s->is_over = true;
 }
 
-static void job_done(const struct job *j)
+static void job_done(const struct gotrace_scope *s)
 {
 	uint64_t one = 1;
 
-	while (write(j->done_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	while (write(s->done_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
 
@@ -134,7 +135,7 @@ static void *observe(void *arg)
 		pthread_mutex_unlock(&s->lock);
 		if (j) {
 			j->run(s, j->arg);
-			job_done(j);
+			job_done(s);
 		} else {
 			collect(s, 0);
 		}
@@ -143,44 +144,48 @@ static void *observe(void *arg)
 	pthread_mutex_unlock(&s->lock);
 	if (grt_observer_mark)
 		grt_observer_mark(0);
-	job_done(&s->end);
+	job_done(s);
 	return NULL;
 }
 
-/* In a goroutine: park it. The descriptor is registered with the netpoller for that. */
-static void wait_done(int fd)
+/* Apart: a goroutine that waited may be on another thread, whose errno is another one. */
+__attribute__((noinline)) static bool take_done(int fd)
 {
-	bool in_goroutine = grt_self && grt_fd_pollable && grt_read && grt_self() != 0;
 	uint64_t n;
 
-	if (in_goroutine && grt_fd_pollable(fd) == 0) {
-		while (grt_read(fd, &n, sizeof(n)) == -EINTR)
-			;
-		grt_close(fd);
-		return;
-	}
-	while (read(fd, &n, sizeof(n)) < 0 && errno == EINTR)
-		;
-	close(fd);
+	return read(fd, &n, sizeof(n)) == sizeof(n);
+}
+
+/*
+ * In a goroutine: park it, by the netpoller. Never by a call that the runtime sees: on a busy machine
+ * such a call loses its P, and would be a blocked M of our own making.
+ */
+static void wait_done(struct gotrace_scope *s)
+{
+	bool in_goroutine = grt_self && grt_fd_pollable && grt_fd_wait && grt_self() != 0;
+	struct pollfd p = { .fd = s->done_fd, .events = POLLIN };
+
+	if (in_goroutine && !s->is_polled)
+		s->is_polled = grt_fd_pollable(s->done_fd) == 0;
+	while (!take_done(s->done_fd))
+		if (!in_goroutine || !s->is_polled || grt_fd_wait(s->done_fd, POLLIN, 0) != 0)
+			poll(&p, 1, -1);
 }
 
 /* On the observer's thread, and come back when it is done. */
 static void run_job(struct gotrace_scope *s, void (*run)(struct gotrace_scope *, void *), void *arg)
 {
-	struct job j = { run, arg, -1 };
+	struct job j = { run, arg };
 
 	if (gettid() == s->observer_tid) {
 		run(s, arg); /* a check inside a predicate */
 		return;
 	}
-	j.done_fd = eventfd(0, EFD_CLOEXEC);
-	if (j.done_fd < 0)
-		return;
 	pthread_mutex_lock(&s->lock);
 	s->job = &j;
 	pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->lock);
-	wait_done(j.done_fd);
+	wait_done(s);
 }
 
 /* --- begin and end --------------------------------------------------------------------------- */
@@ -215,7 +220,18 @@ static bool observer_start(struct gotrace_scope *s)
 	return rc == 0;
 }
 
-struct gotrace_scope *gotrace_scope_begin(struct gotrace_target target, unsigned needs)
+static void scope_free(struct gotrace_scope *s)
+{
+	evidence_fini(&s->evidence);
+	if (s->is_polled)
+		grt_close(s->done_fd);
+	else if (s->done_fd >= 0)
+		close(s->done_fd);
+	free(s->copy);
+	free(s);
+}
+
+static struct gotrace_scope *scope_new(void)
 {
 	struct gotrace_scope *s = calloc(1, sizeof(*s));
 
@@ -224,16 +240,28 @@ struct gotrace_scope *gotrace_scope_begin(struct gotrace_target target, unsigned
 		free(s);
 		return NULL;
 	}
+	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->done_fd >= 0)
+		return s;
+	scope_why("no descriptor is left");
+	scope_free(s);
+	return NULL;
+}
+
+struct gotrace_scope *gotrace_scope_begin(struct gotrace_target target, unsigned needs)
+{
+	struct gotrace_scope *s = scope_new();
+
+	if (!s)
+		return NULL;
 	if (!scope_source_open(&s->in, &s->evidence, &target, needs)) {
-		evidence_fini(&s->evidence);
-		free(s);
+		scope_free(s);
 		return NULL;
 	}
 	if (!observer_start(s)) {
 		scope_why("cannot start the observer's thread");
 		scope_source_close(&s->in);
-		evidence_fini(&s->evidence);
-		free(s);
+		scope_free(s);
 		return NULL;
 	}
 	run_job(s, first_look, NULL);
@@ -244,21 +272,17 @@ void gotrace_scope_end(struct gotrace_scope *s)
 {
 	if (!s)
 		return;
-	s->end.done_fd = eventfd(0, EFD_CLOEXEC);
 	pthread_mutex_lock(&s->lock);
 	s->is_ending = true;
 	pthread_cond_signal(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	/* Waiting here may park us; the join that follows finds it gone. */
-	if (s->end.done_fd >= 0)
-		wait_done(s->end.done_fd);
+	wait_done(s);
 	pthread_join(s->observer, NULL);
 	scope_source_close(&s->in);
-	evidence_fini(&s->evidence);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->changed);
-	free(s->copy);
-	free(s);
+	scope_free(s);
 }
 
 const char *gotrace_text(const struct gotrace_scope *s)
