@@ -39,7 +39,7 @@ static const char bash_engine[] =
 	"\n"
 	"_gotrace()\n"
 	"{\n"
-	"	local cur=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} of= operands=0 dash=0 i\n"
+	"	local cur=$2 verb=${COMP_WORDS[1]} of= operands=0 dash=0 i\n"
 	"	local verbs options operand command\n"
 	"	_gotrace_verb \"$verb\"\n"
 	"	for ((i = 2; i < COMP_CWORD; i++)); do\n"
