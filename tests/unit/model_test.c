@@ -390,6 +390,33 @@ static void loss_is_counted_by_reason_and_silences_the_laws(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, model_setup, model_teardown)
 
+/* Half a million records between two ticks: memory stays bounded, and every one is counted. */
+static void a_flood_is_settled_before_it_fills_memory(void **state)
+{
+	struct model *m = *state;
+	enum { FLOOD = 500000 };
+
+	for (uint64_t i = 0; i < FLOOD; i++)
+		rec_apply(m, T0 + i * 2000, GRT_K_m_new, i, 0, GRT_MNEW_HANDOFF, 0, 0, 0);
+	model_tick(m, T0 + SEC_NS + SEC_NS);
+	assert_int_equal(model_rates(m)->threads_made, FLOOD);
+	assert_int_equal(model_totals(m)->threads_made, FLOOD);
+	assert_int_equal(model_lost(m, 0), 0);
+}
+
+/* More at once than can be put in order: what does not fit is counted. */
+static void what_a_flood_leaves_no_room_for_is_lost_and_counted(void **state)
+{
+	struct model *m = *state;
+	enum { FLOOD = 200000 };
+
+	for (uint64_t i = 0; i < FLOOD; i++)
+		rec_apply(m, T0 + i, GRT_K_m_new, i, 0, GRT_MNEW_HANDOFF, 0, 0, 0);
+	model_tick(m, T0 + SEC_NS);
+	assert_true(model_lost(m, GRT_LOSS_RING) > 0);
+	assert_int_equal(model_totals(m)->threads_made + model_lost(m, 0), FLOOD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +427,8 @@ int main(void)
 		TEST(a_prime_number_of_handoffs_is_counted_exactly),
 		TEST(records_come_out_of_order),
 		TEST(too_late_is_lost_not_misplaced),
+		TEST(a_flood_is_settled_before_it_fills_memory),
+		TEST(what_a_flood_leaves_no_room_for_is_lost_and_counted),
 		TEST(the_newest_10_ms_wait_for_the_next_tick),
 		TEST(an_idled_p_has_no_dispatch),
 		TEST(a_p_given_up_at_once_starts_at_the_giving),

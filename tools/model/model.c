@@ -12,6 +12,8 @@
 
 #include "state.h"
 
+#define PENDING_MAX 131072u /* records that wait to be ordered: 9 MB, 13 million a second */
+
 bool array_reserve(void **array, size_t *cap, size_t n, size_t bytes)
 {
 	size_t more = *cap ? *cap * 2 : 64;
@@ -64,33 +66,6 @@ static void lost_add(struct model *m, uint64_t reason, uint64_t n)
 	m->lost[reason] += n;
 }
 
-static void pending_add(struct model *m, const struct grt_rec *rec)
-{
-	if (rec->time_ns <= m->settled_ns) {
-		lost_add(m, GRT_LOSS_REORDER, 1);
-		return;
-	}
-	if (!array_reserve((void **)&m->pending, &m->pending_cap, m->npending,
-			   sizeof(*m->pending))) {
-		lost_add(m, GRT_LOSS_RING, 1);
-		return;
-	}
-	m->pending[m->npending].rec = *rec;
-	m->pending[m->npending++].seq = m->seq++;
-}
-
-void model_apply(struct model *m, const struct grt_rec *rec)
-{
-	if (rec->kind == GRT_K_LOST)
-		lost_add(m, rec->arg[0], rec->arg[1]);
-	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind <= GRT_K_SNAP_LIMITS)
-		snapshot_apply(m, rec);
-	else if (rec->kind == GRT_K_TEXT)
-		text_apply(m, rec);
-	else
-		pending_add(m, rec);
-}
-
 static int pending_compare(const void *a, const void *b)
 {
 	const struct pending_rec *x = a, *y = b;
@@ -138,15 +113,24 @@ static void totals_add(struct model_rates *t, const struct model_rates *r)
 	hist_merge(&t->handoff_ns, &r->handoff_ns);
 }
 
-void model_tick(struct model *m, uint64_t time_ns)
+/* The interval that views have been shown is over when the first record after it is applied. */
+static void interval_begin(struct model *m)
 {
-	uint64_t until_ns = time_ns > MODEL_WINDOW_NS ? time_ns - MODEL_WINDOW_NS : 0;
-	size_t n = 0;
-
+	if (!m->is_told)
+		return;
+	m->is_told = false;
 	memset(&m->rates, 0, sizeof(m->rates));
 	m->ndone = 0;
 	sums_begin_interval(&m->handoff_sums);
 	netpoll_begin_interval(m);
+}
+
+/* Apply what happened until then, in the order of time. */
+static void settle(struct model *m, uint64_t until_ns)
+{
+	size_t n = 0;
+
+	interval_begin(m);
 	if (m->npending)
 		qsort(m->pending, m->npending, sizeof(*m->pending), pending_compare);
 	while (n < m->npending && m->pending[n].rec.time_ns <= until_ns)
@@ -156,9 +140,47 @@ void model_tick(struct model *m, uint64_t time_ns)
 		memmove(m->pending, m->pending + n, m->npending * sizeof(*m->pending));
 	if (until_ns > m->settled_ns)
 		m->settled_ns = until_ns;
+}
+
+static void pending_add(struct model *m, const struct grt_rec *rec)
+{
+	if (rec->time_ns <= m->settled_ns) {
+		lost_add(m, GRT_LOSS_REORDER, 1);
+		return;
+	}
+	/* A flood between two ticks: what nothing older can come before is settled now. */
+	if (rec->time_ns > m->newest_ns)
+		m->newest_ns = rec->time_ns;
+	if (m->npending >= PENDING_MAX && m->newest_ns > MODEL_WINDOW_NS)
+		settle(m, m->newest_ns - MODEL_WINDOW_NS);
+	if (m->npending >= PENDING_MAX || !array_reserve((void **)&m->pending, &m->pending_cap,
+							 m->npending, sizeof(*m->pending))) {
+		lost_add(m, GRT_LOSS_RING, 1);
+		return;
+	}
+	m->pending[m->npending].rec = *rec;
+	m->pending[m->npending++].seq = m->seq++;
+}
+
+void model_apply(struct model *m, const struct grt_rec *rec)
+{
+	if (rec->kind == GRT_K_LOST)
+		lost_add(m, rec->arg[0], rec->arg[1]);
+	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind <= GRT_K_SNAP_LIMITS)
+		snapshot_apply(m, rec);
+	else if (rec->kind == GRT_K_TEXT)
+		text_apply(m, rec);
+	else
+		pending_add(m, rec);
+}
+
+void model_tick(struct model *m, uint64_t time_ns)
+{
+	settle(m, time_ns > MODEL_WINDOW_NS ? time_ns - MODEL_WINDOW_NS : 0);
 	returns_settle(m, m->settled_ns);
 	totals_add(&m->totals, &m->rates);
 	blocks_tick(m, time_ns == UINT64_MAX);
+	m->is_told = true;
 }
 
 bool model_has_snapshot(const struct model *m)

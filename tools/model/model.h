@@ -106,7 +106,10 @@ struct model_handoff {
 struct model *model_new(void);
 void model_free(struct model *m);
 void model_apply(struct model *m, const struct grt_rec *rec);
-/* Time has passed: records older than time - 10 ms are settled. Starts a new interval. */
+/*
+ * Time has passed: records older than time - 10 ms are settled. Ends an interval, whose rates and
+ * hand-offs are there until the next record is applied.
+ */
 void model_tick(struct model *m, uint64_t time_ns);
 
 bool model_has_snapshot(const struct model *m);

@@ -82,7 +82,8 @@ struct model {
 
 	struct pending_rec *pending;
 	size_t npending, pending_cap;
-	uint64_t seq, settled_ns;
+	uint64_t seq, settled_ns, newest_ns;
+	bool is_told; /* a tick has ended the interval; views have been shown it */
 
 	struct model_rates rates, totals;
 	struct model_handoff *done; /* of this interval */
