@@ -93,7 +93,7 @@ $(O)/libgrt.so: $(RT_OBJ) runtime/grt.map
 	$(call say,LD)
 	$(Q)$(CC) -shared -pthread $(LINK_SAN) -Wl,-soname,libgrt.so.0 -Wl,--version-script=runtime/grt.map \
 		-Wl,-z,now -o $@ $(RT_OBJ)
-	$(Q)tests/exports.sh $@ runtime/include/grt
+	$(Q)tests/exports.sh $@ runtime/include/grt GRT_API
 	$(Q)ln -sf libgrt.so $(O)/libgrt.so.0
 
 # Made each time: PREFIX may be another one than when the rest was built.
@@ -147,6 +147,7 @@ $(O)/libgotrace-assert.so: $(ASSERT_OBJ) tools/assert/gotrace_assert.map
 	$(call say,LD)
 	$(Q)$(CC) -shared -pthread $(LINK_SAN) -Wl,-soname,libgotrace-assert.so.0 \
 		-Wl,--version-script=tools/assert/gotrace_assert.map -Wl,-z,now -o $@ $(ASSERT_OBJ) $(TOOL_LIBS)
+	$(Q)tests/exports.sh $@ tools/assert GOTRACE_API
 	$(Q)ln -sf libgotrace-assert.so $(O)/libgotrace-assert.so.0
 
 $(O)/gotrace-assert.pc: tools/assert/gotrace-assert.pc.in FORCE

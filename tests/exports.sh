@@ -1,7 +1,7 @@
 #!/bin/sh
-# exports.sh LIBRARY INCLUDE_DIR - what the library exports is what its public headers declare.
+# exports.sh LIBRARY INCLUDE_DIR MACRO - what the library exports is what its public headers declare.
 set -eu
-declared=$(grep -hv '^#' "$2"/*.h | tr '\n' ' ' | grep -oE 'GRT_API [^;(]*\(' |
+declared=$(grep -hv '^#' "$2"/*.h | tr '\n' ' ' | grep -oE "$3 [^;(]*\\(" |
 	sed -E 's/.*[ *]([a-z_0-9]+)\($/\1/' | sort -u)
 exported=$(nm -D --defined-only "$1" | awk '$2 == "T" { sub(/@.*/, "", $3); print $3 }' | sort -u)
 [ "$declared" = "$exported" ] && exit 0
