@@ -62,12 +62,17 @@ struct {
 	__type(value, struct m_asleep);
 } asleep SEC(".maps");
 
-static void count(__u32 index)
+static void count_add(__u32 index, __u64 n)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &index);
 
 	if (value)
-		(*value)++;
+		*value += n;
+}
+
+static void count(__u32 index)
+{
+	count_add(index, 1);
 }
 
 static __u32 tid_of_task(struct task_struct *task)
@@ -226,10 +231,14 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
+	__u64 start_ns;
+
 	if ((__u32)prev->tgid != target_tgid || preempt || !(prev_state & STATE_ASLEEP))
 		return 0;
+	start_ns = bpf_ktime_get_ns();
 	count(BPF_COUNT_SWITCHES);
 	note_sleep_in_call((__u32)prev->pid);
+	count_add(BPF_COUNT_SWITCH_NS, bpf_ktime_get_ns() - start_ns);
 	return 0;
 }
 

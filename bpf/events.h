@@ -64,6 +64,7 @@ enum bpf_counter {
 	BPF_COUNT_LOST_MEMORY,
 	BPF_COUNT_LOST_MAP,
 	BPF_COUNT_SWITCHES, /* switches of the target's threads looked at */
+	BPF_COUNT_SWITCH_NS, /* time spent on those: the rest of the machine's are not the target's */
 	BPF_COUNTERS
 };
 

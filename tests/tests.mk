@@ -77,7 +77,7 @@ TEST_ENV = GOTRACE=$(abspath $(O))/gotrace TRACEE_DIR=$(abspath $(O))/tracee \
 test-runtime: $(RUNTIME_TESTS) $(O)/run
 	$(Q)$(TEST_ENV) $(O)/run --label '$(if $(SAN),$(SAN): )' $(RUNTIME_TESTS)
 test-tools: all tests
-	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(ASSERT_BIN) tests/assert/example_test.sh $(E2E_BIN)
+	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(ASSERT_BIN) tests/assert/example_test.sh tests/e2e/golden_test.sh $(E2E_BIN)
 
 # The runtime's tests once more, as each of these sees them.
 VARIANTS := debug stress address thread

@@ -164,6 +164,8 @@ static int live_snapshot(struct source *base, source_emit_fn emit, void *arg)
 	govern(l);
 	drain(l, emit, arg);
 	rc = snapshot_take(&l->snapshot, l->iter ? 1 : 0, emit, arg);
+	/* What happened meanwhile is in the counters that were read, and this may be the last look. */
+	drain(l, emit, arg);
 	if (rc == 0 && is_first)
 		name_threads(l);
 	l->status.snapshot_ns = l->snapshot.duration_ns;
