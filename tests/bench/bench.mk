@@ -6,10 +6,12 @@
 #
 #   COMMANDS=threads    of gotrace, separated by commas
 #   SECONDS=180         for each of them
+#   AFTER=0.15          so many seconds after the attach; from 3 on --max-overhead has acted
 
 ROUNDS ?= 5
 COMMANDS ?= threads
 SECONDS ?= 180
+AFTER ?= 0.15
 # Of the whole run: start, the probes' own cost, and what LATE_S in cost.py allows.
 COST_LIMIT_S = $$(( ($(SECONDS) + 55) * $(words $(subst $(comma), ,$(COMMANDS))) ))
 comma := ,
@@ -41,7 +43,7 @@ bench: deps
 bench-cost: deps
 	$(Q)tests/packages.sh python3 wrk
 	$(Q)$(MAKE) --no-print-directory all $(BENCH_BIN)
-	$(Q)timeout $(COST_LIMIT_S) python3 -B tests/bench/cost.py --seconds $(SECONDS) \
+	$(Q)AFTER=$(AFTER) timeout $(COST_LIMIT_S) python3 -B tests/bench/cost.py --seconds $(SECONDS) \
 		--commands $(COMMANDS) $(O)
 
 .PHONY: bench bench-cost
