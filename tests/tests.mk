@@ -107,10 +107,16 @@ LONG_TESTS = $(O)/tests/sched/stale_test $(O)/tests/sched/errno_test
 check-long: $(LONG_TESTS) $(O)/run
 	$(Q)GRT_LONG=1 $(TEST_ENV) nice $(O)/run --seconds 7200 $(LONG_TESTS)
 
+# One mistake of the runtime at a time: an assertion must name its cause. Takes minutes, so check runs none;
+# ONLY='01 08' runs these.
+mutants: $(RT_OBJ) $(O)/libgotrace-assert.a
+	$(Q)$(MAKE) --no-print-directory O=$(O)/debug SAN=debug $(RT_OBJ:$(O)/%=$(O)/debug/%)
+	$(Q)nice tests/mutants/mutants.py --plain $(abspath $(O)) --debug $(abspath $(O)/debug) $(ONLY)
+
 check-doors:
 	$(Q)tests/doors.sh
 
-.PHONY: tests test-runtime test-tools test-model $(VARIANTS:%=test-%) check check-long check-doors \
+.PHONY: tests test-runtime test-tools test-model $(VARIANTS:%=test-%) check check-long check-doors mutants \
 	model model-long asan tsan stress debug
 
 # --- the house ---------------------------------------------------------------------------------------
