@@ -131,7 +131,7 @@ format-check:
 # A process a file: with many files clang-tidy 14 confuses headers that are reached by several paths.
 tidy: $(SKEL)
 	$(Q)printf '%s\n' $(filter-out bpf/%,$(filter %.c,$(OURS))) | xargs -P 2 -I{} clang-tidy --quiet {} -- \
-		-std=gnu11 -D_GNU_SOURCE= -DGRT_DEBUG -Iruntime/include -isystem $(O)/bpf \
+		-std=gnu11 -D_GNU_SOURCE= -DGRT_DEBUG -Iruntime/include -Itools/assert -isystem $(O)/bpf \
 		-DGOTRACE_VERSION='"$(VERSION)"'
 
 .PHONY: format format-check tidy

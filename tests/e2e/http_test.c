@@ -60,14 +60,10 @@ static struct program http_start(void)
 /* Ended by us: its own time never comes, and a connection held by SIGSTOP is no timeout. */
 static struct program wrk_start(const struct program *http, const char *path)
 {
-	char url[256], *argv[] = { (char *)"/usr/bin/wrk",
-				   "-t1",
-				   "-c" CONNS_TEXT,
-				   "-d100s",
-				   "--timeout",
-				   "100s",
-				   url,
-				   NULL };
+	static char connections[] = "-c" CONNS_TEXT;
+	char url[256], *argv[] = {
+		(char *)"/usr/bin/wrk", "-t1", connections, "-d100s", "--timeout", "100s", url, NULL
+	};
 	const char *port = strrchr(http->line, ':');
 
 	assert_non_null(port);

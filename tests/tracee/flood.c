@@ -3,8 +3,8 @@
  * flood.c - a libgrt program that makes as many probe hits as its CPUs can: goroutines that enter and
  * leave calls for ever. Says "ready", and how many calls it made when it is told to stop (SIGTERM).
  */
+#include <inttypes.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 
@@ -43,7 +43,7 @@ static int main_fn(void *arg)
 	fflush(stdout);
 	while (__atomic_load_n(&ended, __ATOMIC_SEQ_CST) < CALLERS)
 		grt_sleep(LOOK_NS);
-	printf("calls: %llu\n", (unsigned long long)(calls[0] + calls[1]));
+	printf("calls: %" PRIu64 "\n", calls[0] + calls[1]);
 	return 0;
 }
 

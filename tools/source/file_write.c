@@ -41,7 +41,7 @@ int file_create(const char *path, int out_fd, bool force)
 {
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK; /* a FIFO does not hold us up */
 	struct stat st;
-	int fd, rc = 0;
+	int fd, rc;
 
 	if (!strcmp(path, "-")) {
 		fd = fcntl(out_fd, F_DUPFD_CLOEXEC, 0);
@@ -51,14 +51,9 @@ int file_create(const char *path, int out_fd, bool force)
 	if (fd < 0)
 		return errno == ENXIO ? -EINVAL : -errno;
 	/* Looked at once it is open: what the name stands for may change until then. */
-	if (fstat(fd, &st) < 0)
-		rc = -errno;
-	else if (!S_ISREG(st.st_mode))
-		rc = -EINVAL;
-	else if (ftruncate(fd, 0) < 0)
-		rc = -errno;
-	/* It was for the opening only. */
-	else if (fcntl(fd, F_SETFL, 0) < 0)
+	rc = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+	/* O_NONBLOCK was for the opening only. */
+	if (rc == 0 && (ftruncate(fd, 0) < 0 || fcntl(fd, F_SETFL, 0) < 0))
 		rc = -errno;
 	if (rc == 0)
 		return fd;
