@@ -133,10 +133,11 @@ enum grt_about {
 };
 enum grt_temperature { GRT_COLD = 1, GRT_WARM = 2, GRT_HOT = 4, GRT_SWITCHES = 8 };
 enum grt_end {
-	GRT_END_ASKED = 1,    /* time or size that was asked for is over */
+	GRT_END_ASKED = 1,    /* time that was asked for is over */
 	GRT_END_EXITED = 2,   /* the target has exited */
 	GRT_END_REPLACED = 3, /* the target replaced its image */
 	GRT_END_SIGNAL = 4,   /* whoever recorded was asked to stop */
+	GRT_END_FULL = 5,     /* size that was asked for is reached: anywhere between two records */
 };
 
 #define GRT_NR_FOREIGN (-1) /* call nr of a foreign C function */

@@ -203,12 +203,75 @@ static void what_was_only_sampled_replays_as_it_was_seen(void **state)
 	judge(argv, "ready: 97 blocked in FIFOs", &sampled);
 }
 
+static void put(struct file_writer *w, uint64_t t, uint16_t kind, uint64_t a, uint64_t b,
+		uint64_t d)
+{
+	struct grt_rec rec = { .time_ns = t, .kind = kind, .arg = { a, b, 0, d, 0, 0 } };
+
+	file_writer_put(w, &rec);
+}
+
+/* All of it says t, though looking took 10 ms; the runtime has counted so many hand-offs. */
+static void put_snapshot(struct file_writer *w, uint64_t t, uint64_t handoffs)
+{
+	put(w, t, GRT_K_SNAP_BEGIN, 1, 1, t - 10 * MS_NS);
+	put(w, t, GRT_K_SNAP_SCHED, 1, 0, 0);
+	put(w, t, GRT_K_SNAP_P, 0, 0, 0);
+	put(w, t, GRT_K_SNAP_COUNT, handoffs, 0, 0);
+	put(w, t, GRT_K_SNAP_END, 0, 0, 10 * MS_NS);
+}
+
+static void put_handoffs(struct file_writer *w, uint64_t t, int n)
+{
+	for (int i = 0; i < n; i++)
+		put(w, t + (uint64_t)i, GRT_K_handoff, 0, 5, GRT_HANDOFF_LOCKED);
+}
+
+/* Those that happened during the last snapshot stand behind it. */
+static void who_stops_early_misses_nothing_that_was_counted(void **state)
+{
+	static const struct file_about about = { .pid = 1,
+						 .level = 1,
+						 .armed = 9,
+						 .wanted = 9,
+						 .interval_ns = 1000 * MS_NS,
+						 .layout = 1,
+						 .comm = "x",
+						 .runtime = "libgrt",
+						 .why_not_higher = "" };
+	char path[] = "/tmp/replay_test.XXXXXX";
+	char *argv[] = { "gotrace", "handoff", path, "--json", "-n", "3", NULL };
+	uint64_t t = 5000 * MS_NS;
+	int rc = mkstemp(path);
+	struct file_writer *w = file_writer_open(rc, &about, 0, &rc);
+	struct file_written done;
+	struct outcome o;
+
+	(void)state;
+	assert_non_null(w);
+	put_snapshot(w, t, 0);
+	put_snapshot(w, t += 1000 * MS_NS, 0);
+	put_handoffs(w, t + 500 * MS_NS, 20);
+	put_snapshot(w, t += 1000 * MS_NS, 20 + 70);
+	put_handoffs(w, t - 5 * MS_NS, 70);
+	put_handoffs(w, t + 500 * MS_NS, 13);
+	put_snapshot(w, t += 1000 * MS_NS, 20 + 70 + 13);
+	assert_int_equal(file_writer_close(w, GRT_END_ASKED, &done), 0);
+
+	gotrace_run(&o, NULL, -1, argv);
+	assert_code(&o, EXIT_FINE);
+	assert_says(strstr(o.out, "\"type\":\"end\""), "\"law_broken\":null");
+	assert_int_equal(json_number(strstr(o.out, "\"seen\":"), "handoffs"), 20 + 70);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocked_threads_replay_as_they_were_seen),
 		cmocka_unit_test(parked_goroutines_replay_as_they_were_seen),
 		cmocka_unit_test(what_was_only_sampled_replays_as_it_was_seen),
+		cmocka_unit_test(who_stops_early_misses_nothing_that_was_counted),
 	};
 
 	e2e_init();

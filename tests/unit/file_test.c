@@ -59,11 +59,41 @@ static void a_snapshot_comes_with_what_was_said_with_it(void **state)
 	assert_int_equal(got.n, 6);
 	assert_int_equal(got.rec[4].kind, GRT_K_SNAP_END);
 	assert_int_equal(got.rec[5].kind, GRT_K_LOST);
-	assert_int_equal(s->ops->wait(s, 0, collect, &got), 0);
+	assert_int_equal(s->ops->wait(s, INT64_MAX, collect, &got), 0);
 	assert_int_equal(got.n, 10);
 	assert_int_equal(s->ops->snapshot(s, collect, &got), 0);
 	assert_int_equal(got.n, 16);
-	assert_int_equal(s->ops->wait(s, 0, collect, &got), -ENODATA);
+	assert_int_equal(s->ops->wait(s, INT64_MAX, collect, &got), -ENODATA);
+	s->ops->close(s);
+	close(fd);
+}
+
+/* Who stops at a snapshot takes what had happened by then, in whatever order CPUs told it. */
+static void events_up_to_a_time_are_read(void **state)
+{
+	static const uint64_t at_ms[] = { 0, 1, 9, 2, 60, 3, 8, 500, 4 };
+	int fd = memfd_create("recording", MFD_CLOEXEC), rc, code;
+	struct file_writer *w = file_writer_open(dup(fd), &about, 0, &rc);
+	struct file_written done;
+	struct source_status st;
+	struct source *s;
+	char path[64];
+
+	(void)state;
+	sent.n = got.n = 0;
+	for (size_t i = 0; i < sizeof(at_ms) / sizeof(at_ms[0]); i++)
+		put(w, SEC_NS + at_ms[i] * MS_NS, GRT_K_retake, i);
+	assert_int_equal(file_writer_close(w, GRT_END_ASKED, &done), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	s = source_file_open(path, &code);
+	assert_non_null(s);
+
+	assert_int_equal(s->ops->wait(s, (int64_t)(SEC_NS + 5 * MS_NS), collect, &got), 0);
+	assert_int_equal(got.n, 4);
+	assert_int_equal(got.rec[2].arg[0], 3);
+	assert_int_equal(got.rec[3].arg[0], 5);
+	s->ops->status(s, &st);
+	assert_int_equal(st.last_ns, SEC_NS + 3 * MS_NS);
 	s->ops->close(s);
 	close(fd);
 }
@@ -102,7 +132,9 @@ static void a_limit_is_never_passed(void **state)
 	/* It ends as one that was asked for, with all that is said to be in it. */
 	assert_int_equal(replay_bytes(image, bytes), -ENODATA);
 	assert_string_equal(said, "");
-	assert_int_equal(got.n + 1, done.records);
+	assert_int_equal(got.n, done.records);
+	assert_int_equal(got.rec[--got.n].kind, GRT_K_FILE_END);
+	assert_int_equal(got.rec[got.n].arg[0], GRT_END_FULL);
 	assert_is_beginning(false);
 	assert_int_equal(done.records - 1 + done.dropped, sent.n);
 }
@@ -198,6 +230,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_was_written_is_read, setup),
 		cmocka_unit_test_setup(a_snapshot_comes_with_what_was_said_with_it, setup),
+		cmocka_unit_test_setup(events_up_to_a_time_are_read, setup),
 		cmocka_unit_test_setup(names_are_put_together_by_the_model, setup),
 		cmocka_unit_test_setup(a_limit_is_never_passed, setup),
 		cmocka_unit_test_setup(a_full_disk_is_told, setup),

@@ -103,6 +103,35 @@ static void events_after_the_newest_reading_do_not_count(void **state)
 	assert_false(model_law_broken(m, why, sizeof(why)));
 }
 
+/* It ended between a snapshot and the events that the snapshot has counted. */
+static void a_recording_without_room_for_the_last_events_is_no_contradiction(void **state)
+{
+	struct model *m = *state;
+
+	snapshot_counting(m, T0, 100, 100, 0);
+	handoffs_told(m, T0 + MS_NS, 97);
+	snapshot_counting(m, T0 + SEC_NS, 197 + 40, 197 + 40, 0);
+	rec_apply(m, T0 + SEC_NS, GRT_K_FILE_END, GRT_END_FULL, 0, 0, 0, 0, 0);
+	model_tick(m, UINT64_MAX);
+
+	assert_false(model_law_broken(m, why, sizeof(why)));
+}
+
+/* Later events had room: none that was counted may be missing. */
+static void a_recording_without_room_for_later_events_can_be_judged(void **state)
+{
+	struct model *m = *state;
+
+	snapshot_counting(m, T0, 100, 100, 0);
+	handoffs_told(m, T0 + MS_NS, 97);
+	snapshot_counting(m, T0 + SEC_NS, 197 + 40, 197 + 40, 0);
+	handoffs_told(m, T0 + SEC_NS + 500 * MS_NS, 1);
+	rec_apply(m, T0 + 2 * SEC_NS, GRT_K_FILE_END, GRT_END_FULL, 0, 0, 0, 0, 0);
+	model_tick(m, UINT64_MAX);
+
+	assert_true(model_law_broken(m, why, sizeof(why)));
+}
+
 /* Ticks may come faster than events are settled. */
 static void readings_closer_than_the_window_are_no_trouble(void **state)
 {
@@ -144,6 +173,8 @@ int main(void)
 		TEST(a_handoff_that_was_not_seen_breaks_a_law),
 		TEST(one_seen_that_was_not_counted_breaks_a_law),
 		TEST(events_after_the_newest_reading_do_not_count),
+		TEST(a_recording_without_room_for_the_last_events_is_no_contradiction),
+		TEST(a_recording_without_room_for_later_events_can_be_judged),
 		TEST(readings_closer_than_the_window_are_no_trouble),
 		TEST(probes_that_were_shed_are_no_contradiction),
 	};

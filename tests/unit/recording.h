@@ -112,10 +112,10 @@ static inline int replay(const char *path, source_emit_fn emit, void *arg)
 	while (rc == 0) {
 		rc = s->ops->snapshot(s, emit, arg);
 		if (rc == 0)
-			rc = s->ops->wait(s, 0, emit, arg);
+			rc = s->ops->wait(s, INT64_MAX, emit, arg);
 	}
 	/* An end stays an end, and is not told twice. */
-	assert_int_equal(s->ops->wait(s, 0, emit, arg), rc);
+	assert_int_equal(s->ops->wait(s, INT64_MAX, emit, arg), rc);
 	s->ops->close(s);
 	return rc;
 }

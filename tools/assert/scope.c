@@ -88,7 +88,7 @@ static void replay(struct gotrace_scope *s)
 		rc = s->in.source->ops->snapshot(s->in.source, emit, &s->evidence);
 		if (rc == 0) {
 			evidence_tick(&s->evidence, model_snap(s->evidence.model)->settle_ns);
-			rc = s->in.source->ops->wait(s->in.source, 0, emit, &s->evidence);
+			rc = s->in.source->ops->wait(s->in.source, INT64_MAX, emit, &s->evidence);
 		}
 	} while (rc == 0);
 	evidence_tick(&s->evidence, UINT64_MAX);

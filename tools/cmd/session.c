@@ -197,16 +197,17 @@ static int watch(struct session *s)
 			next_ns = end_ns; /* a last, shorter one */
 		else if (is_over(s, next_ns))
 			return 0;
-		rc = s->source->ops->wait(s->source, (int64_t)next_ns, emit, s);
+		rc = s->source->ops->wait(s->source, s->target ? (int64_t)next_ns : INT64_MAX, emit,
+					  s);
 		if (rc < 0)
 			return rc;
 	}
 }
 
 /* A recording has its own clock. */
-static uint64_t observed_ns(const struct session *s)
+static uint64_t observed_ns(const struct session *s, const struct source_status *st)
 {
-	uint64_t now = s->target ? clock_now() : model_snap(s->model)->time_ns;
+	uint64_t now = s->target ? clock_now() : st->last_ns;
 
 	return now > s->begin_ns ? now - s->begin_ns : 0;
 }
@@ -220,14 +221,17 @@ static void finish(struct session *s, enum view_why why)
 	/* What happened since the last tick belongs to the totals, too. */
 	if (why == VIEW_SIGNAL && s->target)
 		snapshot(s);
+	/* Events that the last snapshot has counted stand behind it. */
+	if (why == VIEW_ASKED && !s->target && model_has_snapshot(s->model))
+		s->source->ops->wait(s->source, (int64_t)model_snap(s->model)->time_ns, emit, s);
 	if (s->verb->tap)
 		s->verb->tap->end(s->verb->tap_arg, why);
 	/* Nothing more will come: what is held back for ordering is settled. */
 	model_tick(s->model, UINT64_MAX);
-	e.observed_ns = observed_ns(s);
+	s->source->ops->status(s->source, &st);
+	e.observed_ns = observed_ns(s, &st);
 	if (model_law_broken(s->model, law, sizeof(law)))
 		e.law_broken = law;
-	s->source->ops->status(s->source, &st);
 	e.probe_hits = st.probe_hits;
 	if (s->has_begun)
 		view_totals(s->view, s->model, &e);

@@ -123,6 +123,15 @@ void laws_note_snapshot(struct model *m)
 	note_shedding(m);
 }
 
+/* Of what the newest reading counts, events may have had no room any more, unless later ones had. */
+void laws_note_full(struct model *m)
+{
+	struct law_reading *now = &m->handoff_sums.law.now;
+
+	if (!now->has_end && m->newest_ns <= now->end_ns + MODEL_WINDOW_NS)
+		*now = (struct law_reading){ 0 };
+}
+
 static bool blocked_law_broken(const struct model *m, char *why, size_t bytes)
 {
 	const struct law_point *after = &m->law[0], *at = &m->law[1], *before = &m->law[2];

@@ -170,6 +170,8 @@ void model_apply(struct model *m, const struct grt_rec *rec)
 		snapshot_apply(m, rec);
 	else if (rec->kind == GRT_K_TEXT)
 		text_apply(m, rec);
+	else if (rec->kind == GRT_K_FILE_END)
+		laws_note_full(m);
 	else
 		pending_add(m, rec);
 }

@@ -115,5 +115,7 @@ void text_apply(struct model *m, const struct grt_rec *rec);
 void texts_fini(struct texts *t);
 /* laws.c: a snapshot is complete. */
 void laws_note_snapshot(struct model *m);
+/* A recording ends here for want of room. */
+void laws_note_full(struct model *m);
 
 #endif

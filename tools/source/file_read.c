@@ -20,6 +20,8 @@
 #include "file.h"
 #include "source.h"
 
+#define LATE_NS 100000000u /* how much older than the one before it an event in a ring may be */
+
 struct file {
 	struct source base;
 	int fd;
@@ -27,7 +29,7 @@ struct file {
 	uint64_t last_ns;
 	uint32_t at, n; /* in raw */
 	int end_rc;     /* how it ends, once that is known; 0: not yet */
-	bool is_cut, is_loss_told;
+	bool is_cut, is_full, is_end_told;
 	char name[256];
 	struct file_header header;
 	struct source_status status;
@@ -120,8 +122,10 @@ static const struct grt_rec *peek(struct file *f)
 		f->end_rc = -EINTR;
 	while (f->end_rc == 0 && f->at == f->n)
 		block_read(f);
-	if (f->end_rc == 0 && f->raw[f->at].kind == GRT_K_FILE_END)
+	if (f->end_rc == 0 && f->raw[f->at].kind == GRT_K_FILE_END) {
+		f->is_full = f->raw[f->at].arg[0] == GRT_END_FULL;
 		f->end_rc = end_of(&f->raw[f->at]);
+	}
 	return f->end_rc == 0 ? &f->raw[f->at] : NULL;
 }
 
@@ -139,13 +143,17 @@ static void advance(struct file *f, source_emit_fn emit, void *arg)
 static int ended(struct file *f, source_emit_fn emit, void *arg)
 {
 	struct grt_rec lost = { .kind = GRT_K_LOST, .time_ns = f->last_ns };
+	struct grt_rec full = { .kind = GRT_K_FILE_END, .time_ns = f->last_ns };
 
 	/* How many are missing nobody knows: at least one. */
 	lost.arg[0] = GRT_LOSS_CUT;
 	lost.arg[1] = 1;
-	if (f->is_cut && !f->is_loss_told)
+	full.arg[0] = GRT_END_FULL;
+	if (f->is_cut && !f->is_end_told)
 		emit(arg, &lost);
-	f->is_loss_told = true;
+	else if (f->is_full && !f->is_end_told)
+		emit(arg, &full);
+	f->is_end_told = true;
 	return f->end_rc;
 }
 
@@ -178,26 +186,37 @@ static int file_snapshot(struct source *base, source_emit_fn emit, void *arg)
 	return 0;
 }
 
-/* A recording has its own time: it goes on at once. */
+/*
+ * A recording has its own time: it goes on at once. CPUs write into one ring: behind a record that is
+ * too new there may be some that are not, but not for long.
+ */
 static int file_wait(struct source *base, int64_t until_ns, source_emit_fn emit, void *arg)
 {
 	struct file *f = (struct file *)base;
+	uint64_t until = (uint64_t)until_ns;
 	const struct grt_rec *rec;
 
-	(void)until_ns;
 	for (;;) {
 		rec = peek(f);
 		if (!rec)
 			return ended(f, emit, arg);
 		if (rec->kind == GRT_K_SNAP_BEGIN)
 			return 0;
-		advance(f, emit, arg);
+		if (rec->time_ns <= until)
+			advance(f, emit, arg);
+		else if (rec->time_ns - until <= LATE_NS)
+			f->at++;
+		else
+			return 0;
 	}
 }
 
 static void file_status(struct source *base, struct source_status *ret)
 {
-	*ret = ((struct file *)base)->status;
+	struct file *f = (struct file *)base;
+
+	f->status.last_ns = f->last_ns;
+	*ret = f->status;
 }
 
 static void file_close(struct source *base)

@@ -145,7 +145,7 @@ static void flush(struct file_writer *w, uint64_t room)
 	    w->written.bytes + sizeof(struct file_block) + bytes + room > w->max_bytes) {
 		block_drop(w);
 		w->written.is_full = true;
-		end_put(w, GRT_END_ASKED);
+		end_put(w, GRT_END_FULL);
 		return;
 	}
 	block_write(w, bytes);

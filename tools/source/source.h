@@ -38,6 +38,7 @@ struct source_status {
 	uint64_t lost[8];         /* by enum grt_loss */
 	uint64_t probe_hits;      /* what the target paid for so far */
 	uint64_t attach_ns, snapshot_ns; /* last */
+	uint64_t last_ns;                /* of a recording: time of the newest record so far */
 };
 
 struct source {
@@ -51,9 +52,9 @@ struct source_ops {
 	 */
 	int (*snapshot)(struct source *s, source_emit_fn emit, void *arg);
 	/*
-	 * Wait until_ns (CLOCK_MONOTONIC), emitting events that arrive; a file: up to its next
-	 * snapshot, at once. 0: time is up; else as above, after what the target left behind was
-	 * emitted. -EINTR: a signal asks us to end.
+	 * Wait until_ns (CLOCK_MONOTONIC), emitting events that arrive; a file: at once, up to its
+	 * next snapshot, those that happened until_ns by the recording's clock. 0: time is up; else
+	 * as above, after what the target left behind was emitted. -EINTR: a signal asks us to end.
 	 */
 	int (*wait)(struct source *s, int64_t until_ns, source_emit_fn emit, void *arg);
 	void (*status)(struct source *s, struct source_status *ret);
