@@ -62,12 +62,13 @@ struct {
 	__type(value, struct m_asleep);
 } asleep SEC(".maps");
 
+/* Of this CPU, but another thread may take the CPU here: a uprobe's program can be preempted. */
 static void count_add(__u32 index, __u64 n)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &index);
 
 	if (value)
-		*value += n;
+		__sync_fetch_and_add(value, n);
 }
 
 static void count(__u32 index)

@@ -408,6 +408,32 @@ static void given_a_reference_to_a_page_of_ours_when_followed_then_it_is_there(v
 	pages_each(refs_check);
 }
 
+/* "of the target's CPU time (3%)" of --help stands in the page, too. */
+static void overhead_check(const char *verb)
+{
+	static char options[PAGE_BYTES];
+	struct outcome help;
+	const char *at;
+	char want[16];
+
+	help_of(verb, &help);
+	at = strstr(help.out, "--max-overhead");
+	if (!at)
+		return;
+	assert_int_equal(
+		sscanf(at, "--max-overhead SHARE of the target's CPU time %15[(0-9%)]", want), 1);
+	section_of(page_read(verb), "OPTIONS", options);
+	if (!strstr(options, want))
+		fail_msg("gotrace-%s.1 does not say %s of --max-overhead", verb, want);
+}
+
+static void given_a_default_of_the_overhead_when_compared_with_the_page_then_it_is_the_same(
+	void **state)
+{
+	(void)state;
+	verbs_each(overhead_check);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +441,8 @@ int main(void)
 			given_the_verbs_when_looked_for_then_each_has_a_page_with_all_sections),
 		cmocka_unit_test(
 			given_a_page_when_compared_with_the_help_then_options_are_the_same),
+		cmocka_unit_test(
+			given_a_default_of_the_overhead_when_compared_with_the_page_then_it_is_the_same),
 		cmocka_unit_test(
 			given_a_synopsis_when_compared_with_the_help_then_it_has_each_option_once),
 		cmocka_unit_test(

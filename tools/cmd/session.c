@@ -23,7 +23,7 @@
 
 #define MAX_OVERHEAD_PPM 10000 /* 1 % */
 
-struct session_opts session_opts = { .max_overhead_ppm = MAX_OVERHEAD_PPM };
+struct session_opts session_opts = { .max_overhead_ppm = SESSION_UNSET };
 static bool is_silent; /* as the verb says, unless an interval was asked for */
 
 struct session {
@@ -410,6 +410,9 @@ static int run_operands(const struct verb *v, int argc, char **argv)
 		session_opts.interval_ns = SEC_NS;
 	if (session_opts.once)
 		session_opts.rows = 1;
+	if (session_opts.max_overhead_ppm == SESSION_UNSET)
+		session_opts.max_overhead_ppm = v->max_overhead_ppm ? v->max_overhead_ppm
+								    : MAX_OVERHEAD_PPM;
 	if (argc < 1)
 		return usage(v, "which process?");
 	source_signals_init();

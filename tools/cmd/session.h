@@ -15,20 +15,23 @@ struct session_opts {
 	int64_t interval_ns, for_ns; /* for_ns 0: no limit */
 	unsigned long rows;          /* 0: no limit */
 	bool once, json, sample;
-	uint32_t max_overhead_ppm; /* of the target's CPU time; 0: no limit */
+	uint32_t max_overhead_ppm; /* of the target's CPU time; 0: no limit; or SESSION_UNSET */
 };
+#define SESSION_UNSET UINT32_MAX
 extern struct session_opts session_opts;
 
 /* clang-format off */
-#define SESSION_OPTS \
+#define SESSION_OPTS SESSION_OPTS_OF("1%")
+/* Of a verb with another max_overhead_ppm. */
+#define SESSION_OPTS_OF(overhead) \
 	{ "interval", 'i', OPT_DURATION, "TIME", "time between rows (1s)", &session_opts.interval_ns }, \
 	{ "rows", 'n', OPT_UINT, "N", "stop after so many rows", &session_opts.rows }, \
 	{ "for", 0, OPT_DURATION, "TIME", "stop after so long", &session_opts.for_ns }, \
 	{ "once", 0, OPT_FLAG, NULL, "one row, as -n 1", &session_opts.once }, \
 	{ "json", 0, OPT_FLAG, NULL, "one JSON object a line", &session_opts.json }, \
 	{ "sample", 0, OPT_FLAG, NULL, "no BPF: read memory and /proc only", &session_opts.sample }, \
-	{ "max-overhead", 0, OPT_PERCENT, "SHARE", "of the target's CPU time (1%); above it probes " \
-	  "are shed; 0%: never", &session_opts.max_overhead_ppm }
+	{ "max-overhead", 0, OPT_PERCENT, "SHARE", "of the target's CPU time (" overhead "); above it " \
+	  "probes are shed; 0%: never", &session_opts.max_overhead_ppm }
 /* clang-format on */
 
 #define SESSION_ARGS "PID | FILE | -- COMMAND..."
@@ -54,9 +57,10 @@ struct verb {
 	const char *name;
 	const struct report *report;
 	const void *report_opts;
-	struct source_opts want; /* sample_only is an option of the user's */
-	bool needs_events;       /* also for a single row */
-	bool is_silent;          /* only the totals are shown, unless an interval was asked for */
+	struct source_opts want;   /* sample_only is an option of the user's */
+	bool needs_events;         /* also for a single row */
+	bool is_silent;            /* only the totals are shown, unless an interval was asked for */
+	uint32_t max_overhead_ppm; /* unless the user says another; 0: 1 % */
 	const struct session_tap *tap; /* or NULL */
 	void *tap_arg;
 };

@@ -322,7 +322,7 @@ uint32_t events_groups(const struct events *e)
 	return ret;
 }
 
-void events_arm(struct events *e, uint32_t wanted)
+uint32_t events_arm(struct events *e, uint32_t wanted)
 {
 	uint32_t armed = events_groups(e);
 
@@ -340,6 +340,7 @@ void events_arm(struct events *e, uint32_t wanted)
 	} else if ((wanted & ~armed) & GRT_SWITCHES) {
 		e->skel->links.on_switch = bpf_program__attach(e->skel->progs.on_switch);
 	}
+	return events_groups(e);
 }
 
 void events_close(struct events *e)

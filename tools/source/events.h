@@ -41,8 +41,8 @@ uint64_t events_counter(const struct events *e, uint32_t index);
 uint64_t events_hits(const struct events *e);
 /* Groups that are armed: enum grt_temperature bits. By perf events (level 2) none can be told apart. */
 uint32_t events_groups(const struct events *e);
-/* Arm these, and shed the others. */
-void events_arm(struct events *e, uint32_t wanted);
+/* Arm these, and shed the others. Returns those that are armed: the kernel may have refused one. */
+uint32_t events_arm(struct events *e, uint32_t wanted);
 uint64_t events_trap_ns(
 	const struct events *e); /* one hit of a probe, without its program; 0: not known */
 uint64_t events_run_ns(const struct events *e); /* run time of our programs; 0: not counted */

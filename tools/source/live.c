@@ -140,7 +140,7 @@ static void govern(struct live *l)
 
 	cost_read(l, &c);
 	if (l->events && l->status.level == 1)
-		events_arm(l->events, governor_tick(g, &c, threads_now_ns()));
+		g->armed = events_arm(l->events, governor_tick(g, &c, threads_now_ns()));
 	l->snapshot.has_cost = true;
 	l->snapshot.cost[0] = c.hits;
 	l->snapshot.cost[1] = c.hits_ns;
