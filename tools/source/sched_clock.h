@@ -19,9 +19,13 @@
 struct sched_clock {
 	int64_t offset_ns[SCHED_CLOCK_CPUS]; /* CLOCK_MONOTONIC - scheduler's clock; 0: not known */
 	uint64_t measured_ns;                /* when; 0: never */
+	uint32_t next_cpu;                   /* where to go on */
 };
 
-/* Measure again if the last time is a while ago. Visits all CPUs with the calling thread. */
+/*
+ * Measure again if the last time is a while ago. Visits all CPUs with the calling thread; those of a
+ * loaded machine that it gets no time on in 100 ms are visited the next time.
+ */
 void sched_clock_refresh(struct sched_clock *c);
 /* 0: not known. */
 uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns);
