@@ -7,7 +7,8 @@
  *	12  48121  17  >4.1s  read(7</dev/urandom>, 65536) ← worker_read files.c:41
  *
  * One look and out, which needs no probe and costs the target nothing; --watch looks again and
- * again.
+ * again. One look at a recording is the last one: its calls have lasted longest, and of a process
+ * that has ended it is how it ended.
  */
 #include <limits.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static int run(int argc, char **argv)
 		verb.want.want_switches = true;
 	} else {
 		session_opts.rows = 1;
+		verb.is_last_row = true;
 	}
 	return session_main(&verb, argc, argv);
 }

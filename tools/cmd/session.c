@@ -36,6 +36,7 @@ struct session {
 	uint64_t rows, begin_ns;
 	char note[256];
 	bool has_begun;
+	bool is_last_row; /* a recording of which only that is shown */
 };
 
 static uint64_t clock_now(void)
@@ -150,7 +151,7 @@ static int tick(struct session *s)
 		s->verb->tap->tick(s->verb->tap_arg, is_first && s->note[0] ? s->note : NULL);
 	if (!model_has_snapshot(s->model))
 		return 0;
-	if (!is_silent)
+	if (!is_silent && !s->is_last_row)
 		view_row(s->view, s->model);
 	s->rows++;
 	return 0;
@@ -160,7 +161,7 @@ static bool is_enough(const struct session *s)
 {
 	if (s->verb->tap && s->verb->tap->is_enough(s->verb->tap_arg))
 		return true;
-	return session_opts.rows && s->rows >= session_opts.rows;
+	return session_opts.rows && s->rows >= session_opts.rows && !s->is_last_row;
 }
 
 /* When the time that was asked for is over; a recording's own time counts, not ours. */
@@ -212,11 +213,17 @@ static uint64_t observed_ns(const struct session *s, const struct source_status 
 	return now > s->begin_ns ? now - s->begin_ns : 0;
 }
 
+static void show_last_row(struct session *s)
+{
+	view_row(s->view, s->model);
+	s->rows = 1;
+}
+
 static void finish(struct session *s, enum view_why why)
 {
 	char law[256];
 	struct source_status st;
-	struct view_end e = { .why = why, .rows = s->rows };
+	struct view_end e = { .why = why };
 
 	/* What happened since the last tick belongs to the totals, too. */
 	if (why == VIEW_SIGNAL && s->target)
@@ -226,6 +233,9 @@ static void finish(struct session *s, enum view_why why)
 		s->source->ops->wait(s->source, (int64_t)model_snap(s->model)->time_ns, emit, s);
 	if (s->verb->tap)
 		s->verb->tap->end(s->verb->tap_arg, why);
+	if (s->is_last_row && s->rows)
+		show_last_row(s);
+	e.rows = s->rows;
 	/* Nothing more will come: what is held back for ordering is settled. */
 	model_tick(s->model, UINT64_MAX);
 	s->source->ops->status(s->source, &st);
@@ -310,7 +320,12 @@ static int source_open(struct session *s)
 static int session_of(const struct verb *v, struct target *t, struct source *recording,
 		      struct started *started, enum view_why *ret_why)
 {
-	struct session s = { .verb = v, .target = t, .source = recording };
+	struct session s = {
+		.verb = v,
+		.target = t,
+		.source = recording,
+		.is_last_row = recording && v->is_last_row && session_opts.rows == 1,
+	};
 	int code = EXIT_FINE;
 
 	if (started)
