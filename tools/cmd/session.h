@@ -61,7 +61,7 @@ struct verb {
 	bool needs_events;         /* also for a single row */
 	bool is_silent;            /* only the totals are shown, unless an interval was asked for */
 	uint32_t max_overhead_ppm; /* unless the user says another; 0: 1 % */
-	bool is_last_row;        /* a single row of a recording is its last one */
+	bool is_last_row;          /* a single row of a recording is its last one */
 	const struct session_tap *tap; /* or NULL */
 	void *tap_arg;
 };
