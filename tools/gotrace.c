@@ -8,13 +8,12 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/near.h"
 #include "diag.h"
 
 #ifndef GOTRACE_VERSION
 #define GOTRACE_VERSION "0.1.0"
 #endif
-#define WORD_MAX 32 /* longest word that is compared with the verbs */
-#define TYPOS_MAX 2
 
 static void usage(FILE *out)
 {
@@ -28,38 +27,13 @@ static void usage(FILE *out)
 	      out);
 }
 
-/* How many letters must be added, dropped or changed to make one word of the other. */
-static unsigned typos(const char *a, const char *b)
-{
-	size_t n = strlen(a), m = strlen(b);
-	unsigned row[WORD_MAX + 1];
-
-	if (n > WORD_MAX || m > WORD_MAX)
-		return WORD_MAX;
-	for (size_t k = 0; k <= m; k++)
-		row[k] = (unsigned)k;
-	for (size_t i = 1; i <= n; i++) {
-		unsigned corner = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t k = 1; k <= m; k++) {
-			unsigned best = corner + (a[i - 1] != b[k - 1]);
-
-			corner = row[k];
-			best = row[k] + 1 < best ? row[k] + 1 : best;
-			row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
-		}
-	}
-	return row[m];
-}
-
 static const struct cmd *cmd_find(const char *name)
 {
 	const struct cmd *near = NULL;
-	unsigned best = TYPOS_MAX + 1;
+	unsigned best = NEAR_TYPOS_MAX + 1;
 
 	for (const struct cmd *const *c = cmd_table; *c; c++) {
-		unsigned n = typos(name, (*c)->name);
+		unsigned n = near_typos(name, (*c)->name);
 
 		if (n == 0)
 			return *c;
