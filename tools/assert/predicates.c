@@ -161,9 +161,7 @@ enum gotrace_answer predicate_handed_off(struct evidence *e, int nr)
 
 uint64_t predicate_samples_min(unsigned percentile)
 {
-	return percentile >= PERCENT
-		       ? 1
-		       : (PERCENT + (PERCENT - percentile) - 1) / (PERCENT - percentile);
+	return hist_samples_min(percentile);
 }
 
 struct latencies {

@@ -59,3 +59,10 @@ uint64_t hist_quantile(const struct hist *h, double q)
 	}
 	return h->max;
 }
+
+uint64_t hist_samples_min(unsigned percentile)
+{
+	unsigned above = percentile < 100 ? 100 - percentile : 0;
+
+	return above ? (100 + above - 1) / above : 1;
+}

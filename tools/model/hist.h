@@ -16,5 +16,7 @@ void hist_add(struct hist *h, uint64_t v);
 void hist_merge(struct hist *into, const struct hist *from);
 /* Upper bound of the bucket that holds the q-quantile (0..1), at most max; 0 if empty. */
 uint64_t hist_quantile(const struct hist *h, double q);
+/* Values that a percentile (1..100) needs to be told from the greatest one. */
+uint64_t hist_samples_min(unsigned percentile);
 
 #endif
