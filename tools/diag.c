@@ -104,3 +104,49 @@ void diag_warn(const char *fmt, ...)
 	put("gotrace: warning", "warning", -1, fmt, ap);
 	va_end(ap);
 }
+
+static bool starts_character(char c)
+{
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+/* A column a character: what a terminal would take for a command, and tabs, are shown as "?". */
+static void point_text(const char *text, size_t at, size_t bytes)
+{
+	char line[DIAG_BYTES], mark[DIAG_BYTES];
+	size_t n = 0, columns = 0, i = 0;
+
+	for (; text[i] && n < sizeof(line) - 1; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		line[n++] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
+		if (!starts_character(text[i]))
+			continue;
+		if (i < at)
+			mark[columns++] = ' ';
+		else if (i == at || i < at + bytes)
+			mark[columns++] = i == at ? '^' : '~';
+	}
+	if (at >= i && columns < sizeof(mark) - 1)
+		mark[columns++] = '^';
+	line[n] = mark[columns] = '\0';
+	fprintf(stderr, "  %s\n  %s\n", line, mark);
+}
+
+void diag_point(const char *text, size_t at, size_t bytes)
+{
+	struct json j;
+
+	if (is_quiet || captured)
+		return;
+	if (!is_json) {
+		point_text(text, at, bytes);
+		return;
+	}
+	json_init(&j, stderr);
+	json_open(&j, NULL, '{');
+	json_text(&j, "text", text);
+	json_uint(&j, "at", at);
+	json_uint(&j, "bytes", bytes);
+	json_close(&j);
+}

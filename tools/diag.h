@@ -36,5 +36,10 @@ void diag_capture(char *buf, size_t bytes);
 __attribute__((format(printf, 2, 3))) int diag_error(enum exit_code code, const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void diag_hint(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void diag_warn(const char *fmt, ...);
+/*
+ * After an error on what the user wrote: the text once more, and below it "^~~" under `bytes` bytes from
+ * `at` on; at the end of the text: one column behind it. In JSON mode an object with text, at, bytes.
+ */
+void diag_point(const char *text, size_t at, size_t bytes);
 
 #endif

@@ -7,6 +7,7 @@
 #define GOTRACE_CMD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum opt_type {
 	OPT_FLAG,
@@ -14,7 +15,14 @@ enum opt_type {
 	OPT_DURATION, /* "1s", "200ms" -> int64 ns */
 	OPT_PERCENT,  /* "1%", "0.5%" -> uint32 in 1/1000000 */
 	OPT_SIZE,     /* "64M", "65536" -> uint64 bytes */
-	OPT_TEXT
+	OPT_TEXT,
+	OPT_TEXTS /* may be given more than once */
+};
+
+#define OPT_TEXTS_MAX 64
+struct opt_texts {
+	const char *text[OPT_TEXTS_MAX];
+	size_t n;
 };
 
 struct opt {
@@ -23,7 +31,7 @@ struct opt {
 	enum opt_type type;
 	const char *arg_name; /* "TIME", "FILE", "text|json"; NULL for flags */
 	const char *help;
-	void *value; /* bool *, unsigned long *, int64_t *, uint32_t *, uint64_t *, const char ** */
+	void *value; /* bool *, unsigned long *, int64_t *, uint32_t *, uint64_t *, const char **, opt_texts * */
 };
 
 struct cmd {
@@ -36,7 +44,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_threads, cmd_probes, cmd_doctor, cmd_schema, cmd_handoff, cmd_netpoll;
-extern const struct cmd cmd_blocked, cmd_growth, cmd_record, cmd_completion;
+extern const struct cmd cmd_blocked, cmd_growth, cmd_record, cmd_check, cmd_completion;
 extern const struct cmd *const cmd_table[]; /* ends with NULL */
 
 /*

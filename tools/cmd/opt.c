@@ -147,6 +147,17 @@ static int size_parse(const struct opt *o, const char *text)
 	return 0;
 }
 
+static int text_add(const struct opt *o, const char *text)
+{
+	struct opt_texts *all = o->value;
+
+	if (all->n == OPT_TEXTS_MAX)
+		return -diag_error(EXIT_USAGE, "--%s: more than %d of them", o->long_name,
+				   OPT_TEXTS_MAX);
+	all->text[all->n++] = text;
+	return 0;
+}
+
 static int value_set(const struct opt *o, const char *text)
 {
 	switch (o->type) {
@@ -161,6 +172,8 @@ static int value_set(const struct opt *o, const char *text)
 		return size_parse(o, text);
 	case OPT_PERCENT:
 		return percent_parse(o, text);
+	case OPT_TEXTS:
+		return text_add(o, text);
 	default:
 		*(const char **)o->value = text;
 		return 0;

@@ -7,6 +7,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,8 @@ static int tick(struct session *s)
 		s->verb->tap->tick(s->verb->tap_arg, is_first && s->note[0] ? s->note : NULL);
 	if (!model_has_snapshot(s->model))
 		return 0;
+	if (s->verb->judge)
+		s->verb->judge->look(s->verb->judge_arg, s->model);
 	if (!is_silent && !s->is_last_row)
 		view_row(s->view, s->model);
 	s->rows++;
@@ -160,6 +163,9 @@ static int tick(struct session *s)
 static bool is_enough(const struct session *s)
 {
 	if (s->verb->tap && s->verb->tap->is_enough(s->verb->tap_arg))
+		return true;
+	/* A command that we started is seen to its end. */
+	if (s->verb->judge && !s->started.pid && s->verb->judge->is_sure(s->verb->judge_arg))
 		return true;
 	return session_opts.rows && s->rows >= session_opts.rows && !s->is_last_row;
 }
@@ -219,11 +225,11 @@ static void show_last_row(struct session *s)
 	s->rows = 1;
 }
 
-static void finish(struct session *s, enum view_why why)
+static void finish(struct session *s, enum view_why why, bool has_failed)
 {
 	char law[256];
 	struct source_status st;
-	struct view_end e = { .why = why };
+	struct view_end e = { .why = why, .has_failed = has_failed };
 
 	/* What happened since the last tick belongs to the totals, too. */
 	if (why == VIEW_SIGNAL && s->target)
@@ -243,6 +249,8 @@ static void finish(struct session *s, enum view_why why)
 	if (model_law_broken(s->model, law, sizeof(law)))
 		e.law_broken = law;
 	e.probe_hits = st.probe_hits;
+	if (s->verb->judge)
+		s->verb->judge->end(s->verb->judge_arg, s->model, &st, &e);
 	if (s->has_begun)
 		view_totals(s->view, s->model, &e);
 }
@@ -271,7 +279,7 @@ static int session_run(struct session *s, enum view_why *ret_why)
 	if (rc < 0 && *ret_why == VIEW_ASKED && rc != -ENODATA)
 		code = diag_error(EXIT_SYSTEM, "cannot read pid %d: %s",
 				  s->target ? s->target->pid : 0, strerror(-rc));
-	finish(s, *ret_why);
+	finish(s, *ret_why, code != EXIT_FINE);
 	if (code == EXIT_FINE && model_lost(s->model, 0))
 		code = EXIT_LOST;
 	return code;
@@ -280,7 +288,7 @@ static int session_run(struct session *s, enum view_why *ret_why)
 static bool session_init(struct session *s)
 {
 	struct view_opts o = {
-		.format = session_opts.json ? VIEW_JSON : VIEW_TEXT,
+		.format = session_opts.json ? VIEW_JSON : s->verb->format,
 		.report_opts = s->verb->report_opts,
 	};
 
@@ -358,7 +366,8 @@ static int study(const struct verb *v, struct target *t, struct started *started
 	for (;;) {
 		code = session_of(v, t, NULL, started, &why);
 		has_lost |= code == EXIT_LOST;
-		if (why != VIEW_REPLACED || v->tap || (code != EXIT_FINE && code != EXIT_LOST))
+		if (why != VIEW_REPLACED || v->tap || v->judge ||
+		    (code != EXIT_FINE && code != EXIT_LOST))
 			break;
 		why = VIEW_ASKED;
 		started = NULL;
@@ -376,13 +385,36 @@ static int usage(const struct verb *v, const char *why)
 	return EXIT_USAGE;
 }
 
+/* What it says goes where our errors go, if what we say must stand alone. */
+static struct target *command_start(const struct verb *v, char **argv, struct started *ret,
+				    int *ret_code)
+{
+	struct target *t;
+	int ours = -1;
+
+	if (v->is_document) {
+		ours = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (ours < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+			*ret_code = diag_error(EXIT_SYSTEM, "cannot start %s: %s", argv[0],
+					       strerror(errno));
+			return NULL;
+		}
+	}
+	t = start_command(argv, ret, ret_code);
+	if (ours >= 0) {
+		dup2(ours, STDOUT_FILENO);
+		close(ours);
+	}
+	return t;
+}
+
 static int run_command(const struct verb *v, char **argv)
 {
 	struct started started;
 	struct target *t;
 	int code = EXIT_FINE;
 
-	t = start_command(argv, &started, &code);
+	t = command_start(v, argv, &started, &code);
 	if (!t)
 		return code;
 	code = study(v, t, &started);
@@ -420,9 +452,9 @@ static int run_operands(const struct verb *v, int argc, char **argv)
 	int code = EXIT_FINE, pid;
 
 	diag_json(session_opts.json);
-	is_silent = v->is_silent && session_opts.interval_ns == 0;
+	is_silent = v->is_document || (v->is_silent && session_opts.interval_ns == 0);
 	if (session_opts.interval_ns == 0)
-		session_opts.interval_ns = SEC_NS;
+		session_opts.interval_ns = v->interval_ns ? v->interval_ns : SEC_NS;
 	if (session_opts.once)
 		session_opts.rows = 1;
 	if (session_opts.max_overhead_ppm == SESSION_UNSET)
@@ -440,6 +472,8 @@ static int run_operands(const struct verb *v, int argc, char **argv)
 	pid = opt_pid(argv[0]);
 	if (!pid)
 		return EXIT_USAGE;
+	if (!session_opts.for_ns && !session_opts.rows)
+		session_opts.for_ns = v->for_ns;
 	t = target_open(pid, &code);
 	return t ? study(v, t, NULL) : code;
 }

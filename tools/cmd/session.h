@@ -53,6 +53,15 @@ struct session_tap {
 	void (*end)(void *arg, enum view_why why);
 };
 
+/* Who says what the model means: a check. Of a process's first image, or of a recording. */
+struct session_judge {
+	void (*look)(void *arg, const struct model *m); /* at each tick */
+	bool (*is_sure)(void *arg);                     /* nothing can change any more */
+	/* All is settled, and nothing is shown yet. */
+	void (*end)(void *arg, const struct model *m, const struct source_status *st,
+		    const struct view_end *e);
+};
+
 struct verb {
 	const char *name;
 	const struct report *report;
@@ -64,6 +73,12 @@ struct verb {
 	bool is_last_row;          /* a single row of a recording is its last one */
 	const struct session_tap *tap; /* or NULL */
 	void *tap_arg;
+	const struct session_judge *judge; /* or NULL */
+	void *judge_arg;
+	/* If the user did not say; 0: a second, and without end. for_ns is not of commands and files. */
+	int64_t interval_ns, for_ns;
+	enum view_format format; /* without --json */
+	bool is_document; /* only the totals are shown, and alone on stdout: a command's go to stderr */
 };
 
 /* argc, argv: the operands. Returns an exit code. */

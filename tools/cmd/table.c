@@ -8,6 +8,6 @@
 #include "cmd.h"
 
 const struct cmd *const cmd_table[] = {
-	&cmd_threads, &cmd_blocked, &cmd_growth, &cmd_handoff,    &cmd_netpoll, &cmd_record,
-	&cmd_probes,  &cmd_doctor,  &cmd_schema, &cmd_completion, NULL,
+	&cmd_threads, &cmd_blocked, &cmd_growth, &cmd_handoff, &cmd_netpoll,    &cmd_record,
+	&cmd_check,   &cmd_probes,  &cmd_doctor, &cmd_schema,  &cmd_completion, NULL,
 };

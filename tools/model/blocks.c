@@ -106,12 +106,31 @@ static void began(struct model *m, const struct grt_rec *rec, uint64_t of_m, uin
 	}
 }
 
-static void ended(struct model *m, uint64_t of_m, uint64_t g)
+/* Of those whose begin an event has told: lost_ns is set. */
+static void note_longest(struct model *m, uint64_t of_m, const struct block *b, uint64_t end_ns)
+{
+	struct blocks *all = &m->blocks;
+	uint64_t longest_ns = all->longest.end_ns - all->longest.start_ns;
+
+	if (!b->lost_ns || end_ns <= b->lost_ns || end_ns - b->lost_ns <= longest_ns)
+		return;
+	all->longest.m = of_m;
+	all->longest.g = b->g;
+	all->longest.start_ns = b->lost_ns;
+	all->longest.end_ns = end_ns;
+	all->longest.nr = b->nr;
+	all->longest.cause = b->cause;
+}
+
+/* end_ns: of the call; its goroutine may have waited for a P since. */
+static void ended(struct model *m, uint64_t of_m, uint64_t g, uint64_t end_ns)
 {
 	struct block *b = block_of(m, of_m);
 
-	if (b && b->is_open && b->g == g)
-		block_close(m, b);
+	if (!b || !b->is_open || b->g != g)
+		return;
+	note_longest(m, of_m, b, end_ns);
+	block_close(m, b);
 }
 
 void blocks_apply(struct model *m, const struct grt_rec *rec)
@@ -126,8 +145,8 @@ void blocks_apply(struct model *m, const struct grt_rec *rec)
 	case GRT_K_entersyscallblock: /* g, m, p, nr */
 		began(m, rec, rec->arg[1], rec->arg[0], (int32_t)rec->arg[3]);
 		break;
-	case GRT_K_exitsyscall_slow: /* g, m, ... */
-		ended(m, rec->arg[1], rec->arg[0]);
+	case GRT_K_exitsyscall_slow: /* g, m, old_p, how, queued_ns */
+		ended(m, rec->arg[1], rec->arg[0], rec->time_ns - rec->arg[4]);
 		break;
 	case GRT_K_m_exit:
 		b = block_of(m, rec->arg[0]);
@@ -244,6 +263,33 @@ void blocks_tick(struct model *m, bool is_last)
 		if (m->blocks.slot[i].is_open)
 			charge(m, &m->blocks.slot[i]);
 	ledger_settle(m);
+}
+
+void blocks_begin_interval(struct blocks *b)
+{
+	memset(&b->longest, 0, sizeof(b->longest));
+}
+
+bool model_block_ended(const struct model *m, struct model_block *ret)
+{
+	const struct blocks *b = &m->blocks;
+	const struct model_cause *c;
+
+	if (!b->longest.end_ns)
+		return false;
+	*ret = (struct model_block){
+		.m = (int64_t)b->longest.m,
+		.g = b->longest.g,
+		.start_ns = b->longest.start_ns,
+		.end_ns = b->longest.end_ns,
+		.nr = b->longest.nr,
+	};
+	if (b->longest.cause == CAUSE_NONE)
+		return true;
+	c = &m->ledger.row[b->longest.cause].c;
+	ret->call = c->is_other ? NULL : c->call;
+	ret->where = c->is_other ? NULL : c->where;
+	return true;
 }
 
 void blocks_fini(struct blocks *b)

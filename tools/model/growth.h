@@ -52,6 +52,16 @@ struct model_limits {
 	uint64_t cgroup, cgroup_used; /* pids.max, pids.current */
 };
 
+/* A time that an M was without its P in a call, from the taking to the end of the call. */
+struct model_block {
+	int64_t m;
+	uint64_t g, start_ns, end_ns;
+	int32_t nr;               /* of the call, GRT_NR_FOREIGN, GRT_NR_NONE */
+	const char *call, *where; /* as in struct model_cause; NULL: no snapshot saw it */
+};
+
+/* The longest that ended in the interval before the newest tick; false: none whose begin was seen. */
+bool model_block_ended(const struct model *m, struct model_block *ret);
 const struct model_growth *model_growth(const struct model *m);
 const struct model_limits *model_limits(const struct model *m);
 /* Most threads made first, then most Ms now; valid until the next record or tick. */

@@ -31,6 +31,10 @@ struct blocks {
 	uint32_t cap;
 	uint64_t open;
 	uint64_t made, gone; /* by the runtime's count, where no event tells */
+	struct {
+		uint64_t m, g, start_ns, end_ns; /* end_ns 0: none */
+		int32_t nr, cause;
+	} longest; /* of those that ended in this interval */
 };
 
 struct cause {
@@ -61,6 +65,7 @@ void blocks_apply(struct model *m, const struct grt_rec *rec);
 void blocks_note_snapshot(struct model *m);
 /* All settled events are applied; is_last: there is none still to come. */
 void blocks_tick(struct model *m, bool is_last);
+void blocks_begin_interval(struct blocks *b);
 void blocks_fini(struct blocks *b);
 
 /* growth.c: the row of what a thread of the newest snapshot does. CAUSE_NONE: no memory. */

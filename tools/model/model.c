@@ -123,6 +123,7 @@ static void interval_begin(struct model *m)
 	m->ndone = 0;
 	sums_begin_interval(&m->handoff_sums);
 	netpoll_begin_interval(m);
+	blocks_begin_interval(&m->blocks);
 }
 
 /* Apply what happened until then, in the order of time. */

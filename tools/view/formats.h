@@ -12,6 +12,8 @@ struct format {
 };
 
 extern const struct format format_text, format_json;
+/* check_tap.c, check_junit.c */
+extern const struct format format_tap, format_junit;
 
 /* threads.c: of both reports of that verb. */
 extern const struct report_truth threads_armed, threads_unarmed;

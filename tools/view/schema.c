@@ -10,7 +10,7 @@
 /* SCHEMA(name): a file of schema/, and a symbol. */
 #define SCHEMAS(SCHEMA) \
 	SCHEMA(threads) \
-	SCHEMA(handoff) SCHEMA(netpoll) SCHEMA(blocked) SCHEMA(growth) SCHEMA(record)
+	SCHEMA(handoff) SCHEMA(netpoll) SCHEMA(blocked) SCHEMA(growth) SCHEMA(record) SCHEMA(check)
 
 #define SCHEMA_DIR "tools/view/schema/" /* from the top of the tree, where the compiler runs */
 #define SCHEMA_EMBED(name)                                \

@@ -7,6 +7,13 @@
 
 #define COLUMNS_MIN 20
 
+static const struct format *const formats[] = {
+	[VIEW_TEXT] = &format_text,
+	[VIEW_JSON] = &format_json,
+	[VIEW_TAP] = &format_tap,
+	[VIEW_JUNIT] = &format_junit,
+};
+
 struct view *view_new(FILE *out, const struct report *r, const struct view_opts *o)
 {
 	struct view *v = calloc(1, sizeof(*v));
@@ -18,7 +25,7 @@ struct view *view_new(FILE *out, const struct report *r, const struct view_opts 
 		return NULL;
 	}
 	*v = (struct view){
-		.format = o->format == VIEW_JSON ? &format_json : &format_text,
+		.format = formats[o->format],
 		.report = r,
 		.opts = o->report_opts,
 		.state = state,

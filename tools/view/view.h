@@ -36,6 +36,7 @@ enum view_why { VIEW_ASKED, VIEW_EXITED, VIEW_REPLACED, VIEW_SIGNAL };
 /* What the last lines say. */
 struct view_end {
 	enum view_why why;
+	bool has_failed; /* reading it did: an error was told */
 	uint64_t rows, observed_ns;
 	const char *law_broken; /* NULL: all hold */
 	uint64_t probe_hits;
@@ -69,7 +70,8 @@ struct report {
 extern const struct report report_threads, report_by_m, report_handoff, report_netpoll;
 extern const struct report report_blocked, report_growth;
 
-enum view_format { VIEW_TEXT, VIEW_JSON };
+/* The last two are of report_check only. */
+enum view_format { VIEW_TEXT, VIEW_JSON, VIEW_TAP, VIEW_JUNIT };
 
 struct format; /* formats.h */
 struct view {

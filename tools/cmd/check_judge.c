@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/* check_judge.c - see check_judge.h. */
+#include "check_judge.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../view/blocked.h"
+#include "../view/fmt.h"
+
+#define PERMILL 1000
+#define PPM 1000000ull
+
+bool judge_init(struct judge *j, const struct check_expr *expr, size_t n)
+{
+	*j = (struct judge){ .expr = expr };
+	j->results.row = calloc(n ? n : 1, sizeof(*j->results.row));
+	if (!j->results.row)
+		return false;
+	j->results.n = n;
+	for (size_t i = 0; i < n; i++) {
+		struct check_result *r = &j->results.row[i];
+
+		r->text = expr[i].text;
+		r->quantity = expr[i].quantity->name;
+		r->op = check_op_text(expr[i].op);
+		r->unit = expr[i].quantity->unit;
+		r->bound = expr[i].bound;
+		r->has_samples = expr[i].quantity->percentile != 0;
+		r->answer = CHECK_INCONCLUSIVE; /* until it is known better */
+	}
+	return true;
+}
+
+void judge_fini(struct judge *j)
+{
+	free(j->results.row);
+	j->results = (struct check_results){ 0 };
+}
+
+static void handoffs_sum(struct model_handoff_sum *ret, const struct model *m)
+{
+	const struct model_handoff_sum *all;
+	size_t n = model_handoff_sums(m, &all);
+
+	memset(ret, 0, sizeof(*ret));
+	for (size_t i = 0; i < n; i++) {
+		/* An exit steal finds its call over: no M was blocked. */
+		uint64_t taken = all[i].by == MODEL_BY_EXIT_STEAL ? 0 : all[i].taken;
+
+		ret->taken += taken;
+		ret->needless += all[i].needless;
+		for (int k = 0; k < HANDOFF_OUTCOMES; k++)
+			ret->outcome[k] += all[i].outcome[k];
+	}
+}
+
+static void netpoll_sum(struct hist *queued, const struct model *m)
+{
+	const struct model_netpoll_sum *by = model_netpoll_by(m);
+
+	memset(queued, 0, sizeof(*queued));
+	for (int i = 0; i < NETPOLL_BYS; i++)
+		hist_merge(queued, &by[i].queued);
+}
+
+static uint64_t overhead_ppm(const struct model *m)
+{
+	const struct model_cost *c = model_cost(m);
+
+	return c->target_ns
+		       ? (uint64_t)((double)(c->hits_ns + c->bpf_ns) * PPM / (double)c->target_ns)
+		       : 0;
+}
+
+static uint64_t since_first(uint64_t now, uint64_t first)
+{
+	return now > first ? now - first : 0;
+}
+
+static uint64_t value_of_handoffs(enum check_id id, const struct model *m)
+{
+	struct model_handoff_sum sum;
+
+	handoffs_sum(&sum, m);
+	switch (id) {
+	case CHECK_Q_BLOCKED_COUNT:
+		return sum.taken;
+	case CHECK_Q_HANDOFF_IDLED:
+		return sum.outcome[GRT_HANDOFF_IDLED];
+	case CHECK_Q_HANDOFF_MADE:
+		return sum.outcome[GRT_HANDOFF_MADE];
+	default:
+		return sum.needless;
+	}
+}
+
+static uint64_t value_of_netpoll(enum check_id id, const struct model *m, unsigned percentile,
+				 uint64_t *ret_samples)
+{
+	struct hist queued;
+
+	netpoll_sum(&queued, m);
+	*ret_samples = queued.n;
+	if (id == CHECK_Q_NETPOLL_COUNT)
+		return queued.n;
+	return percentile ? hist_quantile(&queued, percentile / 100.0) : queued.max;
+}
+
+static uint64_t value_of_handoff_times(const struct model *m, unsigned percentile,
+				       uint64_t *ret_samples)
+{
+	const struct hist *h = &model_totals(m)->handoff_ns;
+
+	*ret_samples = h->n;
+	return percentile ? hist_quantile(h, percentile / 100.0) : h->max;
+}
+
+static uint64_t value_of(const struct judge *j, const struct check_quantity *q,
+			 const struct model *m, uint64_t *ret_samples)
+{
+	const struct model_snap *s = model_snap(m);
+
+	switch (q->id) {
+	case CHECK_Q_THREADS:
+		return s->threads;
+	case CHECK_Q_THREADS_NEW:
+		return since_first(s->threads_made, j->first_threads_made);
+	case CHECK_Q_BLOCKED:
+		return s->count[GRT_MS_blocked];
+	case CHECK_Q_BLOCKED_MAX:
+		return j->blocked_max_ns;
+	case CHECK_Q_HOSTAGE:
+		return s->count[GRT_MS_hostage];
+	case CHECK_Q_HOSTAGE_MAX:
+		return j->hostage_max_ns;
+	case CHECK_Q_HANDOFF_COUNT:
+		return since_first(s->handoffs, j->first_handoffs);
+	case CHECK_Q_RUNQ:
+		return s->runq;
+	case CHECK_Q_RUNQ_MAX:
+		return j->runq_max;
+	case CHECK_Q_GOROUTINES:
+		return s->goroutines;
+	case CHECK_Q_NETPOLL_WAITING:
+		return model_netpoll_waiting_gs(m);
+	case CHECK_Q_LOST:
+		return model_lost(m, 0);
+	case CHECK_Q_OVERHEAD:
+		return overhead_ppm(m);
+	case CHECK_Q_HANDOFF_P50:
+	case CHECK_Q_HANDOFF_P90:
+	case CHECK_Q_HANDOFF_P99:
+	case CHECK_Q_HANDOFF_MAX:
+		return value_of_handoff_times(m, q->percentile, ret_samples);
+	case CHECK_Q_NETPOLL_P50:
+	case CHECK_Q_NETPOLL_P90:
+	case CHECK_Q_NETPOLL_P99:
+	case CHECK_Q_NETPOLL_MAX:
+	case CHECK_Q_NETPOLL_COUNT:
+		return value_of_netpoll(q->id, m, q->percentile, ret_samples);
+	default:
+		return value_of_handoffs(q->id, m);
+	}
+}
+
+/* The longest so far, of threads as they are shown. */
+static void longest_note(const struct model *m, enum grt_mstate state, uint64_t *max_ns)
+{
+	const struct model_thread *all;
+	size_t n = model_threads(m, &all);
+
+	for (size_t i = 0; i < n; i++) {
+		bool is_least;
+		uint64_t ns;
+
+		if (all[i].state != state || !blocked_for(m, &all[i], &ns, &is_least))
+			continue;
+		*max_ns = ns > *max_ns ? ns : *max_ns;
+	}
+}
+
+static void slowest_note(struct judge *j, const struct model *m)
+{
+	const struct model_handoff *h;
+	size_t n = model_handoffs(m, &h);
+
+	for (size_t i = 0; i < n; i++) {
+		bool has_total = h[i].start_ns && h[i].done_ns > h[i].start_ns;
+		uint64_t total_ns = has_total ? h[i].done_ns - h[i].start_ns : 0;
+
+		if (!has_total || (j->slowest.is_set && total_ns <= j->slowest.total_ns))
+			continue;
+		j->slowest = (struct check_handoff){
+			.is_set = true,
+			.p = h[i].p,
+			.from_m = h[i].from_m,
+			.to_m = h[i].to_m,
+			.g = h[i].g,
+			.detect_ns = since_first(h[i].retake_ns, h[i].start_ns),
+			.dispatch_ns = since_first(h[i].done_ns, h[i].retake_ns),
+			.total_ns = total_ns,
+			.nr = h[i].nr,
+		};
+	}
+}
+
+/* What was seen at this look: kept for the quantities that are the greatest so far. */
+static void maxima_note(struct judge *j, const struct model *m, struct model_block *ret_block)
+{
+	const struct model_snap *s = model_snap(m);
+
+	longest_note(m, GRT_MS_blocked, &j->blocked_max_ns);
+	longest_note(m, GRT_MS_hostage, &j->hostage_max_ns);
+	if (s->runq > j->runq_max)
+		j->runq_max = s->runq;
+	slowest_note(j, m);
+	*ret_block = (struct model_block){ 0 };
+	if (model_block_ended(m, ret_block) &&
+	    ret_block->end_ns - ret_block->start_ns > j->blocked_max_ns)
+		j->blocked_max_ns = ret_block->end_ns - ret_block->start_ns;
+}
+
+static bool is_about_hostages(enum check_id id)
+{
+	return id == CHECK_Q_HOSTAGE || id == CHECK_Q_HOSTAGE_MAX;
+}
+
+static bool is_about_handoffs(enum check_id id)
+{
+	return id >= CHECK_Q_HANDOFF_P50 && id <= CHECK_Q_HANDOFF_MAX;
+}
+
+/* Who is to blame, as far as it can be seen now. */
+static void violation_take(struct judge *j, struct check_result *r, enum check_id id,
+			   const struct model *m, const struct model_block *ended)
+{
+	bool is_over = id == CHECK_Q_BLOCKED_MAX && ended->end_ns &&
+		       ended->end_ns - ended->start_ns == r->value;
+
+	if (is_about_handoffs(id))
+		r->handoff = j->slowest;
+	if (id == CHECK_Q_LOST || id == CHECK_Q_OVERHEAD)
+		return;
+	if (is_over)
+		violation_block(r, ended);
+	else
+		violation_threads(r, m, is_about_hostages(id) ? GRT_MS_hostage : GRT_MS_blocked);
+}
+
+static void why(struct check_result *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void why(struct check_result *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(r->why, sizeof(r->why), fmt, ap);
+	va_end(ap);
+}
+
+static void violated(struct judge *j, size_t i, const struct model *m,
+		     const struct model_block *ended)
+{
+	const struct check_quantity *q = j->expr[i].quantity;
+	struct check_result *r = &j->results.row[i];
+	char is[FMT_BYTES], after[FMT_BYTES];
+
+	r->answer = CHECK_VIOLATED;
+	r->after_ns = since_first(model_snap(m)->time_ns, j->first_ns);
+	check_value(is, q->unit, r->value);
+	fmt_duration(after, r->after_ns);
+	if (q->percentile)
+		why(r, "it is: %s, of %" PRIu64 " measured in %s", is, r->samples, after);
+	else if (r->after_ns)
+		why(r, "it is: %s, %s after the first look", is, after);
+	else
+		why(r, "it is: %s, at the first look", is);
+	violation_take(j, r, q->id, m, ended);
+}
+
+/* Is it too early for this one to be judged? */
+static bool is_early(const struct check_expr *e)
+{
+	if (e->quantity->when == CHECK_SO_FAR)
+		return e->op != CHECK_GT && e->op != CHECK_GE;
+	return e->quantity->when == CHECK_END;
+}
+
+/* Too few, for a percentile. */
+static bool is_meagre(const struct check_quantity *q, uint64_t samples)
+{
+	return q->percentile && samples < hist_samples_min(q->percentile);
+}
+
+static bool is_true(struct judge *j, size_t i, const struct model *m)
+{
+	const struct check_expr *e = &j->expr[i];
+	struct check_result *r = &j->results.row[i];
+
+	r->value = value_of(j, e->quantity, m, &r->samples);
+	r->has_value = true;
+	return check_op_is_true(e->op, r->value, e->bound);
+}
+
+/* What one moment is enough for. */
+static void look(struct judge *j, const struct model *m, struct model_block *ret_ended)
+{
+	const struct model_snap *s = model_snap(m);
+
+	if (!j->has_first) {
+		j->has_first = true;
+		j->first_ns = s->time_ns;
+		j->first_threads_made = s->threads_made;
+		j->first_handoffs = s->handoffs;
+	}
+	maxima_note(j, m, ret_ended);
+	for (size_t i = 0; i < j->results.n; i++)
+		if (j->results.row[i].answer != CHECK_VIOLATED && !is_early(&j->expr[i]) &&
+		    is_true(j, i, m))
+			violated(j, i, m, ret_ended);
+}
+
+void judge_look(struct judge *j, const struct model *m)
+{
+	struct model_block ended;
+
+	j->results.looks++;
+	look(j, m, &ended);
+}
+
+bool judge_is_sure(const struct judge *j)
+{
+	return check_count(&j->results, CHECK_VIOLATED) == j->results.n;
+}
+
+/* Why nothing can be said of events. */
+static bool events_are_missing(struct check_result *r, const struct model *m,
+			       const struct source_status *st, const struct view_end *e)
+{
+	const struct model_cost *c = model_cost(m);
+
+	if (!st->armed) {
+		why(r, "no probe is armed: between two looks anything may have happened%s%.200s%s",
+		    st->why_not_higher[0] ? " (" : "", st->why_not_higher,
+		    st->why_not_higher[0] ? ")" : "");
+		return true;
+	}
+	if (st->armed < st->wanted) {
+		why(r, "only %d of %d probes are armed", st->armed, st->wanted);
+		return true;
+	}
+	if (c->is_known && c->armed_permill < PERMILL) {
+		why(r,
+		    "probes were off for %u.%u %% of the time, since they cost more than "
+		    "--max-overhead allows",
+		    (PERMILL - c->armed_permill) / 10, (PERMILL - c->armed_permill) % 10);
+		return true;
+	}
+	if (e->law_broken) {
+		why(r, "the numbers contradict each other: %s", e->law_broken);
+		return true;
+	}
+	return false;
+}
+
+/* Was it looked at until the end? */
+static bool is_cut_short(struct check_result *r, const struct source_status *st,
+			 const struct view_end *e)
+{
+	char took[FMT_BYTES];
+
+	fmt_duration(took, e->observed_ns);
+	if (e->has_failed)
+		why(r, "it could not be read any more after %s", took);
+	else if (e->why == VIEW_REPLACED)
+		why(r, "the process replaced its image after %s, and was not watched further",
+		    took);
+	else if (e->why == VIEW_SIGNAL && !st->is_recorded)
+		why(r, "interrupted after %s", took);
+	else
+		return false;
+	return true;
+}
+
+static bool is_open(struct check_result *r, const struct check_quantity *q, const struct model *m,
+		    const struct source_status *st, const struct view_end *e)
+{
+	uint64_t lost = model_lost(m, 0);
+
+	if (!model_has_snapshot(m)) {
+		why(r, "nothing was seen of the process");
+		return true;
+	}
+	if (lost && q->id != CHECK_Q_LOST) {
+		why(r, "%" PRIu64 " records were lost: it cannot be told", lost);
+		return true;
+	}
+	if (is_cut_short(r, st, e))
+		return true;
+	if ((q->needs & CHECK_EVENTS) && events_are_missing(r, m, st, e))
+		return true;
+	if ((q->needs & CHECK_COST) && (!model_cost(m)->is_known || !model_cost(m)->target_ns)) {
+		why(r, "the CPU time of the process is not known, or none");
+		return true;
+	}
+	if (is_meagre(q, r->samples)) {
+		why(r, "%s%" PRIu64 " measured, the %uth percentile needs %" PRIu64,
+		    r->samples ? "only " : "", r->samples, q->percentile,
+		    hist_samples_min(q->percentile));
+		return true;
+	}
+	return false;
+}
+
+static void holds(struct check_result *r, const struct check_quantity *q, uint64_t looks)
+{
+	char is[FMT_BYTES];
+
+	r->answer = CHECK_HOLDS;
+	check_value(is, q->unit, r->value);
+	if (q->percentile)
+		why(r, "it is not: %s, of %" PRIu64 " measured", is, r->samples);
+	else if (q->when == CHECK_NOW)
+		why(r, "it was not, at any of %" PRIu64 " looks: %s at the last", looks, is);
+	else
+		why(r, "it is not: %s", is);
+}
+
+/* What is below a bound, or a percentile, is told of all that was, or not at all. */
+void judge_end(struct judge *j, const struct model *m, const struct source_status *st,
+	       const struct view_end *e)
+{
+	struct model_block ended = { 0 };
+
+	if (model_has_snapshot(m))
+		look(j, m, &ended);
+	for (size_t i = 0; i < j->results.n; i++) {
+		const struct check_expr *x = &j->expr[i];
+		struct check_result *r = &j->results.row[i];
+		bool is_so;
+
+		if (r->answer == CHECK_VIOLATED)
+			continue;
+		is_so = model_has_snapshot(m) && is_true(j, i, m);
+		if (is_open(r, x->quantity, m, st, e))
+			continue;
+		if (is_so && is_early(x))
+			violated(j, i, m, &ended);
+		else
+			holds(r, x->quantity, j->results.looks);
+	}
+}
