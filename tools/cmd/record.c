@@ -158,6 +158,10 @@ static int recorded(const struct recorder *r, int code)
 {
 	if (r->error == 0)
 		return code;
+	if (r->error == -EINTR) {
+		diag_warn("interrupted: nobody read the rest of the recording");
+		return EXIT_LOST;
+	}
 	return diag_error(EXIT_SYSTEM, "cannot go on recording to %s: %s; %s", r->done.path,
 			  strerror(-r->error),
 			  r->done.records ? "what was recorded until then can be replayed"

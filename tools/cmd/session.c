@@ -7,8 +7,6 @@
 #include "session.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,10 +20,7 @@
 #define SEC_NS 1000000000ll
 #define SCREEN_COLUMNS 80 /* where there is no screen */
 
-#define MAX_OVERHEAD_PPM 10000 /* 1 % */
-
 struct session_opts session_opts = { .max_overhead_ppm = SESSION_UNSET };
-static bool is_silent; /* as the verb says, unless an interval was asked for */
 
 struct session {
 	const struct verb *verb;
@@ -154,7 +149,7 @@ static int tick(struct session *s)
 		return 0;
 	if (s->verb->judge)
 		s->verb->judge->look(s->verb->judge_arg, s->model);
-	if (!is_silent && !s->is_last_row)
+	if (!session_opts.is_silent && !s->is_last_row)
 		view_row(s->view, s->model);
 	s->rows++;
 	return 0;
@@ -195,8 +190,10 @@ static int watch(struct session *s)
 			start_release(&s->started);
 		if (!s->target && s->rows <= 1)
 			s->begin_ns = model_snap(s->model)->time_ns;
-		if (rc < 0 || is_enough(s) || ferror(stdout))
+		if (rc < 0 || is_enough(s))
 			return rc;
+		if (ferror(stdout))
+			return source_was_signalled() ? -EINTR : 0;
 		next_ns += interval_ns;
 		if (next_ns < clock_now())
 			next_ns = clock_now() + interval_ns;
@@ -356,7 +353,7 @@ static int session_of(const struct verb *v, struct target *t, struct source *rec
 }
 
 /* An exec starts over with the new image. What was lost of the old one stays lost. */
-static int study(const struct verb *v, struct target *t, struct started *started)
+int session_study(const struct verb *v, struct target *t, struct started *started)
 {
 	enum view_why why = VIEW_ASKED;
 	bool has_lost = false;
@@ -378,120 +375,9 @@ static int study(const struct verb *v, struct target *t, struct started *started
 	return code == EXIT_FINE && has_lost ? EXIT_LOST : code;
 }
 
-static int usage(const struct verb *v, const char *why)
-{
-	diag_error(EXIT_USAGE, "%s: %s", v->name, why);
-	diag_hint("gotrace %s PID, or gotrace %s -- COMMAND...", v->name, v->name);
-	return EXIT_USAGE;
-}
-
-/* What it says goes where our errors go, if what we say must stand alone. */
-static struct target *command_start(const struct verb *v, char **argv, struct started *ret,
-				    int *ret_code)
-{
-	struct target *t;
-	int ours = -1;
-
-	if (v->is_document) {
-		ours = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-		if (ours < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-			*ret_code = diag_error(EXIT_SYSTEM, "cannot start %s: %s", argv[0],
-					       strerror(errno));
-			return NULL;
-		}
-	}
-	t = start_command(argv, ret, ret_code);
-	if (ours >= 0) {
-		dup2(ours, STDOUT_FILENO);
-		close(ours);
-	}
-	return t;
-}
-
-static int run_command(const struct verb *v, char **argv)
-{
-	struct started started;
-	struct target *t;
-	int code = EXIT_FINE;
-
-	t = command_start(v, argv, &started, &code);
-	if (!t)
-		return code;
-	code = study(v, t, &started);
-	start_release(&started);
-	if (!start_reap(&started))
-		diag_warn("%s goes on as pid %d", argv[0], started.pid);
-	return code;
-}
-
-static int replay(const struct verb *v, const char *path)
+int session_replay(const struct verb *v, struct source *recording)
 {
 	enum view_why why = VIEW_ASKED;
-	struct source *recording;
-	int code = EXIT_FINE;
 
-	if (session_opts.sample)
-		return usage(v, "a recording is as it is: --sample is for processes");
-	if (v->tap)
-		return usage(v, "a recording is one already");
-	recording = source_file_open(path, &code);
-	return recording ? session_of(v, NULL, recording, NULL, &why) : code;
-}
-
-/* Digits are a pid; a file with such a name is ./4711. */
-static bool is_file(const char *operand)
-{
-	if (!strcmp(operand, "-") || strchr(operand, '/'))
-		return true;
-	return operand[strspn(operand, "0123456789")] && access(operand, F_OK) == 0;
-}
-
-static int run_operands(const struct verb *v, int argc, char **argv)
-{
-	struct target *t;
-	int code = EXIT_FINE, pid;
-
-	diag_json(session_opts.json);
-	is_silent = v->is_document || (v->is_silent && session_opts.interval_ns == 0);
-	if (session_opts.interval_ns == 0)
-		session_opts.interval_ns = v->interval_ns ? v->interval_ns : SEC_NS;
-	if (session_opts.once)
-		session_opts.rows = 1;
-	if (session_opts.max_overhead_ppm == SESSION_UNSET)
-		session_opts.max_overhead_ppm = v->max_overhead_ppm ? v->max_overhead_ppm
-								    : MAX_OVERHEAD_PPM;
-	if (argc < 1)
-		return usage(v, "which process?");
-	source_signals_init();
-	if (!strcmp(argv[0], "--"))
-		return argc > 1 ? run_command(v, argv + 1) : usage(v, "which command?");
-	if (argc > 1)
-		return usage(v, "one process at a time");
-	if (is_file(argv[0]))
-		return replay(v, argv[0]);
-	pid = opt_pid(argv[0]);
-	if (!pid)
-		return EXIT_USAGE;
-	if (!session_opts.for_ns && !session_opts.rows)
-		session_opts.for_ns = v->for_ns;
-	t = target_open(pid, &code);
-	return t ? study(v, t, NULL) : code;
-}
-
-/* Whoever read us has gone: that is no failure of ours, and nobody is left to be told. */
-static bool is_unread(void)
-{
-	struct pollfd pfd = { .fd = STDOUT_FILENO };
-
-	fflush(stdout);
-	return ferror(stdout) && poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLERR | POLLHUP));
-}
-
-int session_main(const struct verb *v, int argc, char **argv)
-{
-	int code = run_operands(v, argc, argv);
-
-	if (is_unread() && !freopen("/dev/null", "w", stdout))
-		return EXIT_SYSTEM;
-	return code;
+	return session_of(v, NULL, recording, NULL, &why);
 }

@@ -16,6 +16,7 @@ struct session_opts {
 	unsigned long rows;          /* 0: no limit */
 	bool once, json, sample;
 	uint32_t max_overhead_ppm; /* of the target's CPU time; 0: no limit; or SESSION_UNSET */
+	bool is_silent;            /* no rows: as the verb says, unless an interval was asked for */
 };
 #define SESSION_UNSET UINT32_MAX
 extern struct session_opts session_opts;
@@ -83,5 +84,11 @@ struct verb {
 
 /* argc, argv: the operands. Returns an exit code. */
 int session_main(const struct verb *v, int argc, char **argv);
+
+/* What operands turn out to be. Both take over what they look at, and return an exit code. */
+struct started;
+/* started: a command that waits to be released; NULL: it runs already. */
+int session_study(const struct verb *v, struct target *t, struct started *started);
+int session_replay(const struct verb *v, struct source *recording);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -20,9 +21,13 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "source.h"
+
 #define SEC_NS 1000000000ull
 /* At a tick sooner: one a second is the default, and its snapshot shall be in the file at once. */
 #define TICK_FLUSH_NS (SEC_NS / 2)
+#define LOOK_MS 50   /* a signal may come just before the wait: look again */
+#define GRACE_MS 500 /* for a reader that only is slow */
 #define PACK_LEVEL 1 /* a recorder must not be what a machine is busy with */
 
 struct file_writer {
@@ -61,19 +66,35 @@ int file_create(const char *path, int out_fd, bool force)
 	return rc;
 }
 
-static int write_all(int fd, const void *from, size_t bytes)
+/* Until a pipe takes PIPE_BUF bytes at once; not for long once we are asked to end. */
+static int wait_writable(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	int grace_ms = GRACE_MS;
+
+	while (poll(&pfd, 1, LOOK_MS) <= 0) {
+		if (source_was_signalled())
+			grace_ms -= LOOK_MS;
+		if (grace_ms <= 0)
+			return -EINTR;
+	}
+	return 0;
+}
+
+static int write_all(int fd, bool is_regular, const void *from, size_t bytes)
 {
 	const uint8_t *at = from;
 
 	while (bytes) {
-		struct pollfd slow = { .fd = fd, .events = POLLOUT };
-		ssize_t n = write(fd, at, bytes);
+		size_t part = is_regular || bytes < PIPE_BUF ? bytes : PIPE_BUF;
+		int rc = is_regular ? 0 : wait_writable(fd);
+		ssize_t n = rc ? 0 : write(fd, at, part);
 
-		/* Who shares our stdout may have made it so. */
-		if (n < 0 && errno == EAGAIN && poll(&slow, 1, -1) >= 0)
-			continue;
-		/* A signal asks the recorder to end, which it does after this block. */
-		if (n < 0 && errno == EINTR)
+		if (rc < 0)
+			return rc;
+		/* Who shares our stdout may have made it non-blocking; a signal asks the recorder to
+		 * end, which it does after this block. */
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
@@ -111,7 +132,7 @@ static void block_write(struct file_writer *w, size_t packed_bytes)
 	b->crc = (uint32_t)crc32(0, at + sizeof(*b), b->packed_bytes);
 	b->head_crc = (uint32_t)crc32(0, (const uint8_t *)b, offsetof(struct file_block, head_crc));
 	memcpy(at, b, sizeof(*b));
-	rc = write_all(w->fd, at, sizeof(*b) + packed_bytes);
+	rc = write_all(w->fd, w->is_regular, at, sizeof(*b) + packed_bytes);
 	if (rc < 0) {
 		fail(w, rc);
 		block_drop(w);
@@ -270,7 +291,7 @@ static int header_write(struct file_writer *w, const struct file_about *a)
 	text_copy(h.why_not_higher, sizeof(h.why_not_higher), a->why_not_higher);
 	h.crc = (uint32_t)crc32(0, (const uint8_t *)&h, offsetof(struct file_header, crc));
 	w->written.bytes = sizeof(h);
-	return write_all(w->fd, &h, sizeof(h));
+	return write_all(w->fd, w->is_regular, &h, sizeof(h));
 }
 
 struct file_writer *file_writer_open(int fd, const struct file_about *about, uint64_t max_bytes,
