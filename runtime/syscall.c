@@ -38,14 +38,24 @@ static bool is_outside(const struct m *m)
 	return !m || !m->curg;
 }
 
-/* Inline: what is published is then the caller of the call's own entry point. */
-static inline __attribute__((always_inline)) void enter(struct m *m, i64 nr, u64 arg)
+/* pc, fp: of the call's own entry point, so that what is published is its caller. */
+static inline void enter_from(struct m *m, i64 nr, u64 arg, u64 pc, u64 fp)
 {
-	if (PROBE_ON(entersyscall))
-		probe_entersyscall(m->curg->goid, m->id, m->p->id, (u64)nr, CALLER_PC);
-	take_publish(m, nr, arg, CALLER_PC, CALLER_FP + 16, CALLER_FP);
+	take_publish(m, nr, arg, pc, fp + 16, fp);
 	DEBUG_ONLY(m->p_words = p_owner_words(m->p);)
 	take_enter(m);
+}
+
+static void enter_told(struct m *m, i64 nr, u64 arg, u64 pc, u64 fp)
+{
+	PROBE_FIRE(entersyscall, m->curg->goid, m->id, m->p->id, (u64)nr, pc);
+	enter_from(m, nr, arg, pc, fp);
+}
+
+/* Inline: of the entry point are the frame and the return address. */
+static inline __attribute__((always_inline)) void enter(struct m *m, i64 nr, u64 arg)
+{
+	enter_told(m, nr, arg, CALLER_PC, CALLER_FP);
 }
 
 void call_enter(i64 nr, u64 arg)
@@ -203,22 +213,47 @@ void call_exit(void)
 	leave(m);
 }
 
-long call_syscall(long nr, long a, long b, long c, long d, long e, long f)
+/* Outside of goroutines, in a call already, or watched. */
+static __attribute__((noinline)) long syscall_seldom(long nr, long a, long b, long c, long d, long e,
+						     long f, u64 pc, u64 fp)
 {
 	struct m *m = m_self();
 	long r;
 
 	if (is_outside(m) || m_is_in_call(m))
 		return call_raw(nr, a, b, c, d, e, f);
-	enter(m, nr, (u64)a);
+	enter_told(m, nr, (u64)a, pc, fp);
 	r = call_raw(nr, a, b, c, d, e, f);
 	leave(m);
 	return r;
 }
 
+/*
+ * Inline, and nothing called in front of the instruction: a function more is a return more that is
+ * mispredicted behind the kernel, and arguments that must survive a call are registers to restore.
+ */
+static inline __attribute__((always_inline)) long syscall_run(long nr, long a, long b, long c, long d,
+							      long e, long f)
+{
+	struct m *m = m_self();
+	long r;
+
+	if (__builtin_expect(!m || !m->curg || m_is_in_call(m) || PROBE_ON(entersyscall), 0))
+		return syscall_seldom(nr, a, b, c, d, e, f, CALLER_PC, CALLER_FP);
+	enter_from(m, nr, (u64)a, CALLER_PC, CALLER_FP);
+	r = call_raw(nr, a, b, c, d, e, f);
+	leave(m);
+	return r;
+}
+
+long call_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	return syscall_run(nr, a, b, c, d, e, f);
+}
+
 long grt_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
-	return call_syscall(nr, a, b, c, d, e, f);
+	return syscall_run(nr, a, b, c, d, e, f);
 }
 
 long grt_syscall_block(long nr, long a, long b, long c, long d, long e, long f)
