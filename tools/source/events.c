@@ -191,13 +191,22 @@ static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
 	return rc;
 }
 
-static void detach(struct events *e)
+static void links_detach(struct events *e, uint32_t bits)
 {
+	int links[GROUPS], n = 0;
+
 	for (int i = 0; i < GROUPS; i++) {
-		if (e->link[i] >= 0)
-			close(e->link[i]);
+		if (!(groups[i].bit & bits))
+			continue;
+		links[n++] = e->link[i];
 		e->link[i] = -1;
 	}
+	uprobe_multi_detach(links, n);
+}
+
+static void detach(struct events *e)
+{
+	links_detach(e, ~0u);
 	trap_close(e->trap);
 	e->trap = NULL;
 	for (int i = 0; i < e->nperf; i++)
@@ -326,14 +335,10 @@ uint32_t events_arm(struct events *e, uint32_t wanted)
 {
 	uint32_t armed = events_groups(e);
 
-	for (int i = 0; i < GROUPS; i++) {
-		if ((armed & ~wanted) & groups[i].bit) {
-			close(e->link[i]);
-			e->link[i] = -1;
-		} else if ((wanted & ~armed) & groups[i].bit) {
+	for (int i = 0; i < GROUPS; i++)
+		if ((wanted & ~armed) & groups[i].bit)
 			attach_group(e, i);
-		}
-	}
+	links_detach(e, armed & ~wanted);
 	if ((armed & ~wanted) & GRT_SWITCHES) {
 		bpf_link__destroy(e->skel->links.on_switch);
 		e->skel->links.on_switch = NULL;

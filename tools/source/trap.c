@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trap.c - see trap.h. The link stays until the close: to take it off again would wait for a grace
- * period of the kernel (30 ms), and nobody but the measurement runs into the site.
+ * trap.c - see trap.h. To take the link off again waits for a grace period of the kernel (30 ms): a
+ * thread does it, so that neither the start nor the end of a session waits.
  *
  * Batches are short and the median counts: an interrupt in one of them is no cost of a probe.
  */
 #include "trap.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,8 @@
 
 struct trap {
 	int link;
+	pthread_t closer;
+	bool has_closer;
 	uint64_t cost_ns;
 };
 
@@ -81,6 +85,14 @@ static uint64_t hit_ns(void)
 	return batch[BATCHES / 2];
 }
 
+static void *link_close(void *arg)
+{
+	const struct trap *t = arg;
+
+	close(t->link);
+	return NULL;
+}
+
 struct trap *trap_open(int prog_fd)
 {
 	uint64_t offset = site_file_offset(), bare_ns, trapped_ns;
@@ -101,6 +113,7 @@ struct trap *trap_open(int prog_fd)
 	}
 	trapped_ns = hit_ns();
 	t->cost_ns = trapped_ns > bare_ns ? trapped_ns - bare_ns : 0;
+	t->has_closer = pthread_create(&t->closer, NULL, link_close, t) == 0;
 	return t;
 }
 
@@ -113,6 +126,9 @@ void trap_close(struct trap *t)
 {
 	if (!t)
 		return;
-	close(t->link);
+	if (t->has_closer)
+		pthread_join(t->closer, NULL);
+	else
+		close(t->link);
 	free(t);
 }

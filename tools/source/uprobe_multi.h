@@ -22,7 +22,11 @@ struct uprobe_multi {
 	const uint64_t *cookies;    /* or NULL */
 };
 
-/* A descriptor that holds the sites until it is closed, or -errno. */
+#define UPROBE_MULTI_MAX 8 /* links that are taken off together */
+
+/* A descriptor that holds the sites until uprobe_multi_detach or our end, or -errno. */
 int uprobe_multi_attach(const struct uprobe_multi *u);
+/* Those that are < 0 are left out. */
+void uprobe_multi_detach(const int *links, int n);
 
 #endif
