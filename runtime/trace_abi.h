@@ -118,11 +118,15 @@ enum grt_stack {
 enum grt_text {
 	GRT_TEXT_FD = 1, /* key fd: "/var/log/x", "pipe:[123]", both ends of a socket */
 	GRT_TEXT_FD_NOTE, /* key fd: what is wrong with it: "socket in blocking mode"; empty: nothing */
-	GRT_TEXT_STRING, /* key address: the string there, an argument of a call now in progress */
-	GRT_TEXT_FUNCTION, /* key pc or function address: "worker_read", "libx.so+0x1f40" */
-	GRT_TEXT_LINE,     /* key pc: "files.c:41" */
-	GRT_TEXT_KERNEL,   /* key kernel address: "fuse_get_req" */
-	GRT_TEXT_ABOUT,    /* key enum grt_about: of the process and the session */
+	/* key address: the string there, an argument of a call now in progress; " (deleted)" behind a
+	 * path that leads nowhere any more */
+	GRT_TEXT_STRING,
+	GRT_TEXT_FUNCTION,    /* key pc or function address: "worker_read", "libx.so+0x1f40" */
+	GRT_TEXT_LINE,        /* key pc: "files.c:41" */
+	GRT_TEXT_KERNEL,      /* key kernel address: "fuse_get_req" */
+	GRT_TEXT_ABOUT,       /* key enum grt_about: of the process and the session */
+	GRT_TEXT_FD_KIND,     /* key fd: "FIFO", "socket", "file", "eventfd"; empty: not known */
+	GRT_TEXT_STRING_KIND, /* key address: the same of the file at the path there */
 };
 enum grt_about {
 	GRT_ABOUT_COMM = 1,

@@ -54,6 +54,11 @@ static void open_shows_the_path(void **state)
 	assert_string_equal(text_of(&t, named), "openat(AT_FDCWD, \"/tmp/fifo\", 0x80000)");
 	t.args[1] = 0x3000;
 	assert_string_equal(text_of(&t, named), "openat(AT_FDCWD, 0x3000, 0x80000)");
+	t.args[1] = 0x1800;
+	assert_string_equal(text_of(&t, named), "openat(AT_FDCWD, \"/tmp/odd\"<FIFO>, 0x80000)");
+	t.args[1] = 0x1900;
+	assert_string_equal(text_of(&t, named),
+			    "openat(AT_FDCWD, \"/tmp/gone (deleted)\", 0x80000)");
 }
 
 static void a_pidfd_is_a_descriptor_and_a_pid_is_a_number(void **state)
@@ -150,6 +155,10 @@ int main(void)
 	bare = model_new();
 	rec_text(named, GRT_TEXT_FD, 7, "/var/log/x");
 	rec_text(named, GRT_TEXT_STRING, 0x1000, "/tmp/fifo");
+	rec_text(named, GRT_TEXT_STRING_KIND, 0x1000, "file");
+	rec_text(named, GRT_TEXT_STRING, 0x1800, "/tmp/odd");
+	rec_text(named, GRT_TEXT_STRING_KIND, 0x1800, "FIFO");
+	rec_text(named, GRT_TEXT_STRING, 0x1900, "/tmp/gone (deleted)");
 	rec_text(named, GRT_TEXT_FUNCTION, 0x2000, "slow_lookup");
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	model_free(named);

@@ -11,11 +11,13 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "../../tools/target/fdname.h"
+#include "../../tools/target/pathname.h"
 #include "../../tools/target/symname.h"
 
 static char name[512];
@@ -198,7 +201,13 @@ static void connected_unix_sockets_show_both_ends(void **state)
 
 static bool note_of(struct fdname *f, int fd)
 {
-	return fdname_note(f, fd, name, sizeof(name));
+	struct fdname_is is;
+
+	if (!fdname_look(f, fd, &is))
+		return false;
+	assert_non_null(is.note);
+	snprintf(name, sizeof(name), "%s", is.note);
+	return true;
 }
 
 static void what_blocks_a_thread_is_noted(void **state)
@@ -242,6 +251,102 @@ static void what_blocks_a_thread_is_noted(void **state)
 		close(pair[i]);
 	}
 	fdname_free(f);
+}
+
+static const char *kind_of(struct fdname *f, int fd)
+{
+	static struct fdname_is is;
+
+	assert_true(fdname_look(f, fd, &is));
+	return is.kind;
+}
+
+static void descriptors_have_a_kind(void **state)
+{
+	char path[] = "/tmp/names_test.XXXXXX";
+	struct fdname *f = fdname_new(getpid());
+	int file = mkstemp(path), ends[2], fifo, socket_fd = socket(AF_INET, SOCK_STREAM, 0);
+	int epoll = epoll_create1(0), event = eventfd(0, 0), null = open("/dev/null", O_RDONLY);
+	int inotify = inotify_init(), dir = open("/tmp", O_RDONLY | O_DIRECTORY);
+
+	(void)state;
+	assert_string_equal(kind_of(f, file), "file");
+	unlink(path);
+	assert_string_equal(kind_of(f, file), "file");
+	assert_int_equal(pipe(ends) | mkfifo(path, 0600), 0);
+	fifo = open(path, O_RDWR);
+	assert_string_equal(kind_of(f, fifo), "FIFO");
+	assert_string_equal(kind_of(f, ends[0]), "pipe");
+	assert_string_equal(kind_of(f, socket_fd), "socket");
+	assert_string_equal(kind_of(f, epoll), "epoll");
+	assert_string_equal(kind_of(f, event), "eventfd");
+	assert_string_equal(kind_of(f, inotify), "inotify");
+	assert_string_equal(kind_of(f, null), "device");
+	assert_string_equal(kind_of(f, dir), "directory");
+	unlink(path);
+	for (int *fd = (int[]){ file, ends[0], ends[1], fifo, socket_fd, epoll, event, null,
+				inotify, dir, -1 };
+	     *fd >= 0; fd++)
+		close(*fd);
+	fdname_free(f);
+}
+
+static char room[] = "/tmp/names_test.XXXXXX";
+
+static enum pathname_is look(const char *file, unsigned int *type)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", room, file);
+	return pathname_look(getpid(), AT_FDCWD, path, type);
+}
+
+/* Who sleeps in the open of a FIFO keeps its name in the kernel's cache. */
+static void *opener(void *path)
+{
+	return (void *)(intptr_t)open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void paths_are_there_or_gone(void **state)
+{
+	char fifo[64], link[64], deep[64], in_deep[64];
+	unsigned int type;
+	pthread_t sleeper;
+	int dir, writer;
+
+	(void)state;
+	assert_non_null(mkdtemp(room));
+	snprintf(fifo, sizeof(fifo), "%s/fifo", room);
+	snprintf(link, sizeof(link), "%s/link", room);
+	assert_int_equal(mkfifo(fifo, 0600) | symlink(fifo, link), 0);
+	dir = open(room, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(pthread_create(&sleeper, NULL, opener, fifo), 0);
+
+	assert_int_equal(look("fifo", &type), PATHNAME_THERE);
+	assert_int_equal(type, S_IFIFO);
+	assert_int_equal(look("link", &type), PATHNAME_THERE);
+	assert_int_equal(pathname_look(getpid(), dir, "fifo", &type), PATHNAME_THERE);
+	assert_int_equal(look("never", &type), PATHNAME_GONE);
+	assert_int_equal(look("no/such", &type), PATHNAME_GONE);
+	/* A whole tree that is gone. */
+	snprintf(deep, sizeof(deep), "%s/deep", room);
+	snprintf(in_deep, sizeof(in_deep), "%s/deep/fifo", room);
+	assert_int_equal(mkdir(deep, 0700) | mkfifo(in_deep, 0600), 0);
+	assert_int_equal(look("deep/fifo", &type), PATHNAME_THERE);
+	assert_int_equal(unlink(in_deep) | rmdir(deep), 0);
+	assert_int_equal(look("deep/fifo", &type), PATHNAME_GONE);
+	/* The writer wakes the sleeper, so that it can be waited for; then the name goes. */
+	writer = open(fifo, O_WRONLY | O_CLOEXEC);
+	unlink(fifo);
+	assert_int_equal(look("fifo", &type), PATHNAME_GONE);
+	assert_int_equal(pathname_look(getpid(), dir, "fifo", &type), PATHNAME_GONE);
+	assert_int_equal(pathname_look(getpid(), -1, "fifo", &type), PATHNAME_UNKNOWN);
+
+	pthread_join(sleeper, NULL);
+	unlink(link);
+	rmdir(room);
+	close(writer);
+	close(dir);
 }
 
 static void functions_have_names(void **state)
@@ -294,6 +399,8 @@ int main(void)
 		cmocka_unit_test(unix_sockets_show_their_path),
 		cmocka_unit_test(connected_unix_sockets_show_both_ends),
 		cmocka_unit_test(what_blocks_a_thread_is_noted),
+		cmocka_unit_test(descriptors_have_a_kind),
+		cmocka_unit_test(paths_are_there_or_gone),
 		cmocka_unit_test(functions_have_names),
 		cmocka_unit_test(functions_of_libraries_too),
 		cmocka_unit_test(addresses_outside_of_any_file_have_none),

@@ -5,19 +5,31 @@
  */
 #include "names.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "../syscalls.h"
 #include "../target/fdname.h"
+#include "../target/pathname.h"
 #include "threads.h"
 
 #define SENT_SLOTS 16384u /* a power of two: more names than that are rare, and only sent again */
 #define NAME_BYTES 512
+#define GONE " (deleted)"
 #define PAGE_BYTES 4096u
 #define CALL_SLOTS 16384u /* a power of two: more threads than that are only named again */
 #define NAMED_FDS (1u << 16)
+#define LOOKED_SLOTS 256u /* paths that threads open: most are the same few */
+
+/* Where a path led to in this snapshot. */
+struct looked {
+	uint64_t hash; /* of directory and path, 0: none */
+	enum pathname_is is;
+	unsigned int type;
+};
 
 struct names {
 	const struct target *target;
@@ -26,6 +38,7 @@ struct names {
 	uint64_t sent[SENT_SLOTS]; /* hash of (what, key, text), by hash of (what, key) */
 	uint64_t call[CALL_SLOTS]; /* hash of the call that a thread was last seen in, by tid */
 	uint64_t named[NAMED_FDS / 64]; /* descriptors, in this snapshot */
+	struct looked looked[LOOKED_SLOTS];
 };
 
 struct names *names_new(const struct target *t)
@@ -62,6 +75,7 @@ void names_begin(struct names *n)
 	maps_refresh(symname_maps(n->symname));
 	fdname_refresh(n->fdname);
 	memset(n->named, 0, sizeof(n->named));
+	memset(n->looked, 0, sizeof(n->looked));
 }
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -70,13 +84,19 @@ static uint64_t mix(uint64_t h, uint64_t v)
 	return h ^ h >> 29;
 }
 
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+	for (; *text; text++)
+		h = mix(h, (unsigned char)*text);
+	return h;
+}
+
 static bool was_sent(struct names *n, enum grt_text what, uint64_t key, const char *text)
 {
 	uint64_t h = mix(mix(1, what), key);
 	uint64_t *slot = &n->sent[h >> 20 & (SENT_SLOTS - 1)];
 
-	for (const char *c = text; *c; c++)
-		h = mix(h, (unsigned char)*c);
+	h = hash_text(h, text);
 	if (*slot == h)
 		return true;
 	*slot = h;
@@ -138,29 +158,60 @@ static bool fd_is_named(struct names *n, int fd)
 
 static void name_fd(struct names *n, int fd, source_emit_fn emit, void *arg)
 {
-	char buf[NAME_BYTES];
+	struct fdname_is is;
 
-	if (fd_is_named(n, fd) || !fdname_get(n->fdname, fd, buf, sizeof(buf)))
+	if (fd_is_named(n, fd) || !fdname_look(n->fdname, fd, &is))
 		return;
-	names_put(n, GRT_TEXT_FD, (uint64_t)fd, buf, emit, arg);
-	if (fdname_note(n->fdname, fd, buf, sizeof(buf)))
-		names_put(n, GRT_TEXT_FD_NOTE, (uint64_t)fd, buf, emit, arg);
+	names_put(n, GRT_TEXT_FD, (uint64_t)fd, is.name, emit, arg);
+	names_put(n, GRT_TEXT_FD_KIND, (uint64_t)fd, is.kind, emit, arg);
+	if (is.note)
+		names_put(n, GRT_TEXT_FD_NOTE, (uint64_t)fd, is.note, emit, arg);
 }
 
-static void name_argument(struct names *n, char how, uint64_t v, source_emit_fn emit, void *arg)
+/* Does the call open a path that must be there? args: all six, or NULL. */
+static bool opens_path(int32_t nr, const uint64_t *args)
 {
+	if (!args || (nr != SYS_open && nr != SYS_openat))
+		return false;
+	return !(args[nr == SYS_openat ? 2 : 1] & O_CREAT);
+}
+
+static const struct looked *path_look(struct names *n, int dir_fd, const char *path)
+{
+	uint64_t h = hash_text(mix(1, (uint64_t)(uint32_t)dir_fd), path) | 1;
+	struct looked *l = &n->looked[h >> 20 & (LOOKED_SLOTS - 1)];
+
+	if (l->hash == h)
+		return l;
+	l->hash = h;
+	l->is = pathname_look(n->target->via_tid, dir_fd, path, &l->type);
+	return l;
+}
+
+/* A name that is gone is marked as the kernel marks descriptors of such files. */
+static void name_path(struct names *n, int32_t nr, const uint64_t *args, uint64_t addr,
+		      source_emit_fn emit, void *arg)
+{
+	static const struct looked not_looked;
+	const struct looked *l = &not_looked;
 	char buf[NAME_BYTES];
 
-	/* AT_FDCWD and its like are no descriptors. */
-	if ((how == 'f' || how == 'a') && (int)v >= 0)
-		name_fd(n, (int)v, emit, arg);
-	else if (how == 'p' && string_read(n->target, v, buf, sizeof(buf)))
-		names_put(n, GRT_TEXT_STRING, v, buf, emit, arg);
+	if (!string_read(n->target, addr, buf, sizeof(buf) - strlen(GONE)))
+		return;
+	if (opens_path(nr, args))
+		l = path_look(n, nr == SYS_openat ? (int)args[0] : AT_FDCWD, buf);
+	if (l->is == PATHNAME_GONE)
+		strcat(buf, GONE);
+	names_put(n, GRT_TEXT_STRING, addr, buf, emit, arg);
+	/* What it was before it was gone, it still is for who waits. */
+	if (l->is != PATHNAME_GONE)
+		names_put(n, GRT_TEXT_STRING_KIND, addr, fdname_kind_of_file(l->type), emit, arg);
 }
 
 /*
  * One and the same sleep needs its names once: the call holds on to the file that it began with,
- * even if the descriptor is another file's by now.
+ * even if the descriptor is another file's by now. Only the path of an open is looked at again: it
+ * may be gone since.
  */
 static bool is_same_call(struct names *n, const struct grt_rec *row, const struct grt_rec *call)
 {
@@ -181,18 +232,26 @@ void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_r
 {
 	int32_t nr = (int32_t)(row->arg[2] >> 32);
 	const struct syscall_desc *d = syscall_desc(nr);
-	uint64_t args[GRT_REC_ARGS] = { row->arg[5] };
+	const uint64_t *all = call ? call->arg : NULL;
+	int known = call ? GRT_REC_ARGS : 1;
 	char buf[NAME_BYTES];
+	bool is_same;
 
-	if ((!d && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN) ||
-	    is_same_call(n, row, call))
+	if ((!d && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN))
 		return;
-	for (int i = 0; call && i < GRT_REC_ARGS; i++)
-		args[i] = call->arg[i];
+	is_same = is_same_call(n, row, call);
+	if (is_same && !opens_path(nr, all))
+		return;
 	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))
 		names_put(n, GRT_TEXT_FUNCTION, row->arg[5], buf, emit, arg);
-	for (int i = 0; d && i < GRT_REC_ARGS && d->args[i]; i++)
-		if (i == 0 || call)
-			name_argument(n, syscall_letter(d, i, call ? args : NULL), args[i], emit,
-				      arg);
+	for (int i = 0; d && i < known && d->args[i]; i++) {
+		uint64_t v = all ? all[i] : row->arg[5];
+		char how = syscall_letter(d, i, all);
+
+		/* AT_FDCWD and its like are no descriptors. */
+		if ((how == 'f' || how == 'a') && (int)v >= 0 && !is_same)
+			name_fd(n, (int)v, emit, arg);
+		else if (how == 'p')
+			name_path(n, nr, all, v, emit, arg);
+	}
 }

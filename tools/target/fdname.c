@@ -221,7 +221,7 @@ static int flags_read(pid_t tid, int fd)
 }
 
 /* Without asking a file system that may hang: the kind of a file is known to the kernel. */
-static unsigned int kind_of(const char *path)
+static unsigned int type_of(const char *path)
 {
 	struct statx st;
 
@@ -230,49 +230,110 @@ static unsigned int kind_of(const char *path)
 	return st.stx_mode & S_IFMT;
 }
 
-bool fdname_note(struct fdname *f, int fd, char *buf, size_t bytes)
+static bool link_read(const struct fdname *f, int fd, char *link, size_t bytes)
 {
-	char path[64], link[4096];
-	int flags = flags_read(f->tid, fd);
-	const char *note = "";
-	unsigned int kind;
+	char path[64];
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", f->tid, fd);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0 || flags < 0)
+	n = readlink(path, link, bytes - 1);
+	if (n < 0)
 		return false;
 	link[n] = '\0';
-	kind = kind_of(path);
-	if (kind == S_IFSOCK && !(flags & O_NONBLOCK))
-		note = "socket in blocking mode";
-	else if (kind == S_IFIFO && !(flags & O_NONBLOCK))
-		note = "pipe in blocking mode";
-	else if (n > (ssize_t)strlen(DELETED) && !strcmp(link + n - strlen(DELETED), DELETED))
-		note = "deleted";
-	snprintf(buf, bytes, "%s", note);
+	return true;
+}
+
+#define ANON "anon_inode:"
+
+static void name_of_link(struct fdname *f, const char *link, char *buf, size_t bytes)
+{
+	uint64_t inode;
+
+	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1 && socket_get(f, inode, buf, bytes))
+		return;
+	if (!strcmp(link, ANON "[eventpoll]"))
+		snprintf(buf, bytes, "epoll");
+	else if (!strncmp(link, ANON, strlen(ANON)))
+		snprintf(buf, bytes, "%s", link + strlen(ANON));
+	else
+		snprintf(buf, bytes, "%s", link);
+}
+
+/* "[eventfd]" and "inotify" are both written so by the kernel. */
+static void kind_of_anon(const char *name, char *buf, size_t bytes)
+{
+	size_t n = strcspn(name, "]");
+
+	if (*name == '[')
+		snprintf(buf, bytes, "%.*s", (int)n - 1, name + 1);
+	else
+		snprintf(buf, bytes, "%s", name);
+}
+
+const char *fdname_kind_of_file(unsigned int type)
+{
+	switch (type & S_IFMT) {
+	case S_IFIFO:
+		return "FIFO";
+	case S_IFSOCK:
+		return "socket";
+	case S_IFREG:
+		return "file";
+	case S_IFDIR:
+		return "directory";
+	case S_IFCHR:
+	case S_IFBLK:
+		return "device";
+	}
+	return "";
+}
+
+static void kind_get(struct fdname_is *ret, const char *link, unsigned int type)
+{
+	if (!strncmp(link, "pipe:[", 6))
+		snprintf(ret->kind, sizeof(ret->kind), "pipe");
+	else if (!strncmp(link, ANON, strlen(ANON)))
+		kind_of_anon(ret->name, ret->kind, sizeof(ret->kind));
+	else
+		snprintf(ret->kind, sizeof(ret->kind), "%s", fdname_kind_of_file(type));
+}
+
+static const char *note_of(const char *link, unsigned int type, int flags)
+{
+	size_t n = strlen(link);
+
+	if (type == S_IFSOCK && !(flags & O_NONBLOCK))
+		return "socket in blocking mode";
+	if (type == S_IFIFO && !(flags & O_NONBLOCK))
+		return "pipe in blocking mode";
+	if (n > strlen(DELETED) && !strcmp(link + n - strlen(DELETED), DELETED))
+		return "deleted";
+	return "";
+}
+
+bool fdname_look(struct fdname *f, int fd, struct fdname_is *ret)
+{
+	char path[64], link[4096];
+	unsigned int type;
+	int flags;
+
+	if (!link_read(f, fd, link, sizeof(link)))
+		return false;
+	name_of_link(f, link, ret->name, sizeof(ret->name));
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", f->tid, fd);
+	type = type_of(path);
+	kind_get(ret, link, type);
+	flags = flags_read(f->tid, fd);
+	ret->note = flags < 0 ? NULL : note_of(link, type, flags);
 	return true;
 }
 
 bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes)
 {
-	static const char anon[] = "anon_inode:";
-	char path[64], link[4096];
-	uint64_t inode;
-	ssize_t n;
+	char link[4096];
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", f->tid, fd);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
+	if (!link_read(f, fd, link, sizeof(link)))
 		return false;
-	link[n] = '\0';
-	if (sscanf(link, "socket:[%" SCNu64 "]", &inode) == 1 && socket_get(f, inode, buf, bytes))
-		return true;
-	if (!strcmp(link, "anon_inode:[eventpoll]"))
-		snprintf(buf, bytes, "epoll");
-	else if (!strncmp(link, anon, sizeof(anon) - 1))
-		snprintf(buf, bytes, "%s", link + sizeof(anon) - 1);
-	else
-		snprintf(buf, bytes, "%s", link);
+	name_of_link(f, link, buf, bytes);
 	return true;
 }

@@ -18,11 +18,24 @@ void fdname_free(struct fdname *f);
 /* Time has passed: sockets may have changed their ends. */
 void fdname_refresh(struct fdname *f);
 bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes);
-/*
- * What is wrong with it: "socket in blocking mode" or "pipe in blocking mode" (a call on it blocks
- * its thread, where the netpoller could wait), "deleted"; empty: nothing. False: there is no such
- * descriptor.
- */
-bool fdname_note(struct fdname *f, int fd, char *buf, size_t bytes);
+
+#define FDNAME_BYTES 512
+#define FDNAME_KIND_BYTES 32
+
+struct fdname_is {
+	char name[FDNAME_BYTES];
+	/* "FIFO", "pipe", "socket", "file", "directory", "device", "eventfd", ...; empty: not known. */
+	char kind[FDNAME_KIND_BYTES];
+	/*
+	 * What is wrong with it: "socket in blocking mode" or "pipe in blocking mode" (a call on it
+	 * blocks its thread, where the netpoller could wait), "deleted"; empty: nothing; NULL: not known.
+	 */
+	const char *note;
+};
+
+/* All that is known of it. False: there is no such descriptor. */
+bool fdname_look(struct fdname *f, int fd, struct fdname_is *ret);
+/* The kind of a file by its S_IFMT. */
+const char *fdname_kind_of_file(unsigned int type);
 
 #endif

@@ -44,6 +44,14 @@ static void put_quoted(struct line *l, const char *text)
 	put(l, "\"");
 }
 
+/* A file or a directory is what anybody expects. */
+static void put_path(struct line *l, const char *path, const char *kind)
+{
+	put_quoted(l, path);
+	if (kind && kind[0] && strcmp(kind, "file") && strcmp(kind, "directory"))
+		put(l, "<%s>", kind);
+}
+
 static void put_arg(struct line *l, const struct model *m, char how, uint64_t v)
 {
 	const char *text;
@@ -61,7 +69,7 @@ static void put_arg(struct line *l, const struct model *m, char how, uint64_t v)
 	case 'p':
 		text = model_text(m, GRT_TEXT_STRING, v);
 		if (text)
-			put_quoted(l, text);
+			put_path(l, text, model_text(m, GRT_TEXT_STRING_KIND, v));
 		else
 			put(l, "0x%" PRIx64, v);
 		break;
