@@ -59,9 +59,25 @@ static void test_97_readers_of_97_fifos_are_97_rows(void **state)
 	blocked_until(p.pid, READERS, options);
 	assert_int_equal(json_number(said, "blocked"), READERS);
 	for (int i = 0; i < READERS; i++) {
-		snprintf(name, sizeof(name), "/fifo-%d\",\"note\"", i);
+		snprintf(name, sizeof(name), "/fifo-%d\",\"kind\":\"FIFO\",\"note\"", i);
 		assert_int_equal(count_of(said, name), 1);
 	}
+	program_stop(&p);
+}
+
+static void test_97_readers_of_97_fifos_are_one_group(void **state)
+{
+	char *by_call[] = { "--by-call", NULL }, *json[] = { "--by-call", "--json", NULL };
+	struct program p = growth_start();
+
+	(void)state;
+	blocked_until(p.pid, READERS, json);
+	assert_int_equal(groups_threads(said), READERS);
+	assert_int_equal(json_number(strstr(said, "\"groups\":["), "objects"), READERS);
+	assert_says(strstr(said, "\"groups\":["), "\"kind\":\"FIFO\"");
+	said = gotrace_until(p.pid, "blocked", by_call, is_any, NULL);
+	assert_says(said, "97 blocked: 97 in read(97 FIFOs: /tmp/growth-");
+	assert_says(said, "/fifo-*)");
 	program_stop(&p);
 }
 
@@ -180,18 +196,62 @@ static void test_c01_opens_of_a_fifo_are_one_group_with_its_path(void **state)
 	sick_room_close(&room);
 }
 
-static void test_c01_a_removed_name_wakes_nobody(void **state)
+/* The path of the one group of 20, as its call is written in a row and in the group. */
+static void assert_c01(const struct program *p, const char *written, const char *brief)
 {
-	char *options[] = { "--by-call", "--json", NULL };
+	char *options[] = { "--by-call", "--json", NULL }, want[256];
+
+	blocked_until(p->pid, 20, options);
+	assert_int_equal(groups_threads(said), 20);
+	snprintf(want, sizeof(want), "\"text\":\"openat(AT_FDCWD, \\\"%s, ", written);
+	assert_int_equal(count_of(said, want), 20);
+	snprintf(want, sizeof(want), "\"call\":\"openat(%s)\",\"where\"", brief);
+	assert_says(said, want);
+}
+
+static void test_c01_a_removed_name_wakes_nobody_and_is_marked(void **state)
+{
+	char written[128], brief[128];
 	struct program p;
 
 	(void)state;
 	sick_room_open(&room);
 	p = sick_start(&room, "fifo_open", "0");
-	blocked_until(p.pid, 20, options);
+	snprintf(written, sizeof(written), "%s\\\"<FIFO>", room.fifo);
+	assert_c01(&p, written, room.fifo);
+	assert_says(strstr(said, "\"groups\":["), "\"kind\":\"FIFO\"");
 	assert_int_equal(unlink(room.fifo), 0);
+	snprintf(written, sizeof(written), "%s (deleted)\\\"", room.fifo);
+	snprintf(brief, sizeof(brief), "%s (deleted)", room.fifo);
+	assert_c01(&p, written, brief);
+	program_stop(&p);
+	sick_room_close(&room);
+}
+
+/* Whoever watches while the name goes sees it go, though the call is the same; and what it was. */
+static void test_c01_a_name_is_seen_to_go(void **state)
+{
+	char *argv[16] = { (char *)getenv("GOTRACE"), "blocked", "--json", "-w", "-i", "20ms" };
+	char *options[] = { "--json", NULL }, want[256], pid[16];
+	struct program p, watch;
+
+	(void)state;
+	sick_room_open(&room);
+	p = sick_start(&room, "fifo_open", "0");
 	blocked_until(p.pid, 20, options);
-	assert_int_equal(groups_threads(said), 20);
+	snprintf(pid, sizeof(pid), "%d", p.pid);
+	argv[6] = pid;
+	watch = program_start(argv, NULL);
+	do
+		program_expect(&watch, "{\"type\":\"blocked\"");
+	while (!strstr(watch.line, "\"kind\":\"FIFO\""));
+	assert_int_equal(unlink(room.fifo), 0);
+	snprintf(want, sizeof(want), "openat(%s (deleted))", room.fifo);
+	do
+		program_expect(&watch, "{\"type\":\"blocked\"");
+	while (!strstr(watch.line, want));
+	assert_says(watch.line, "\"kind\":\"FIFO\"");
+	program_stop(&watch);
 	program_stop(&p);
 	sick_room_close(&room);
 }
@@ -264,13 +324,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_97_readers_of_97_fifos_are_97_rows),
+		cmocka_unit_test(test_97_readers_of_97_fifos_are_one_group),
 		cmocka_unit_test(test_threads_asleep_before_we_came_have_a_time),
 		cmocka_unit_test(test_the_first_screen_needs_no_probe),
 		cmocka_unit_test(test_options_choose_rows),
 		cmocka_unit_test(test_wrong_options_are_refused),
 		cmocka_unit_test(test_watching_tells_who_got_the_p),
 		cmocka_unit_test(test_c01_opens_of_a_fifo_are_one_group_with_its_path),
-		cmocka_unit_test(test_c01_a_removed_name_wakes_nobody),
+		cmocka_unit_test(test_c01_a_removed_name_wakes_nobody_and_is_marked),
+		cmocka_unit_test(test_c01_a_name_is_seen_to_go),
 		cmocka_unit_test(test_c03_private_epoll_waits_are_blocked_and_the_poller_is_not),
 		cmocka_unit_test(test_c05_one_write_is_stuck_and_99_goroutines_are_parked),
 		cmocka_unit_test(test_real_output_fits_the_schema),

@@ -40,8 +40,8 @@ static void assert_names(const struct seeded *s, const struct program *p, const 
 	json_text_of(text, "call", call, sizeof(call));
 	if (strncmp(call, s->call, strlen(s->call)))
 		fail_msg("%s: not %s is named but %s", s->name, s->call, call);
-	/* Many sockets are one group of many descriptors. */
-	if (!strstr(call, s->object) && !strstr(call, "descriptors"))
+	/* Many sockets are one group. */
+	if (!strstr(call, s->object) && !strstr(call, " sockets"))
 		fail_msg("%s: not %s is named but %s", s->name, s->object, call);
 	if (!has_stacks)
 		return;

@@ -98,6 +98,56 @@ static void test_by_call_tells_how_many_do_the_same(void **state)
 	screen_of(80, &o, &scene_head_sampled, "blocked_by_call.txt");
 }
 
+#define FIFOS 97
+
+/* What examples/growth looks like: a FIFO for each reader, three readers of one device. */
+static void fifos_snapshot(struct model *m)
+{
+	static uint64_t args[FIFOS + 3][6];
+	char name[32];
+
+	rec_apply(m, SCENE_T0, GRT_K_SNAP_BEGIN, 1, 1, 0, SCENE_T0, 0, 0);
+	rec_apply(m, SCENE_T0, GRT_K_SNAP_SCHED, 2, 0, 107, 0, 0, 0);
+	for (uint64_t i = 0; i < FIFOS + 3; i++) {
+		struct row r =
+			sick_row((int64_t)i + 1, SCENE_T0 - 5 * SEC_NS + i, SYS_read, args[i]);
+		bool is_fifo = i < FIFOS;
+
+		args[i][0] = 5 + i;
+		snprintf(name, sizeof(name), "/run/jobs/fifo-%u", (unsigned int)i);
+		rec_text(m, GRT_TEXT_FD, 5 + i, is_fifo ? name : "/dev/urandom");
+		rec_text(m, GRT_TEXT_FD_KIND, 5 + i, is_fifo ? "FIFO" : "device");
+		rec_text(m, GRT_TEXT_FD_NOTE, 5 + i, is_fifo ? "pipe in blocking mode" : "");
+		rec_row(m, SCENE_T0, &r);
+		rec_stack(m, SCENE_T0, r.tid, GRT_STACK_USER, 0, 1, is_fifo ? PC_SERVE : PC_WORKER,
+			  0, 0);
+	}
+	rec_apply(m, SCENE_T0, GRT_K_SNAP_END, FIFOS + 3, FIFOS + 3, 0, 0, 0, 0);
+	model_tick(m, SCENE_T0);
+}
+
+static void test_97_fifos_are_one_line_by_call(void **state)
+{
+	const struct view_end e = { .why = VIEW_ASKED, .rows = 1 };
+	struct blocked_opts o = all;
+	struct screen s;
+	struct view *v;
+
+	(void)state;
+	o.by_call = true;
+	screen_open(&s);
+	v = view_of(&s, VIEW_TEXT, 80, &o);
+	sick_names(s.model);
+	fifos_snapshot(s.model);
+	view_begin(v, s.model, &scene_head_sampled);
+	view_row(v, s.model);
+	view_totals(v, s.model, &e);
+	view_free(v);
+	fflush(s.out);
+	assert_true(widest(s.text) <= 80);
+	screen_is(&s, "blocked_by_call_fifos.txt");
+}
+
 static void shown(const struct blocked_opts *o, size_t blocked, size_t hostages)
 {
 	struct model *m = model_new();
@@ -172,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_40_columns_keep_time_and_call),
 		cmocka_unit_test(test_by_stack_tells_how_many_do_the_same),
 		cmocka_unit_test(test_by_call_tells_how_many_do_the_same),
+		cmocka_unit_test(test_97_fifos_are_one_line_by_call),
 		cmocka_unit_test(test_only_what_was_asked_for),
 		cmocka_unit_test(test_nothing_blocked_is_said_in_a_line),
 		cmocka_unit_test(test_json_has_the_same_content),

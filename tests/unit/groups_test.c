@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "../../tools/model/alike.h"
 #include "../../tools/model/brief.h"
 #include "../../tools/model/groups.h"
 #include "sick.h"
@@ -79,12 +80,112 @@ static void test_one_line_with_many_descriptors_is_one_group_by_stack(void **sta
 	sick_snapshot(g.m, SCENE_T0, 0);
 	group(&g, GROUP_BY_STACK);
 	assert_int_equal(g.groups.n, 3);
-	assert_group(&g, 0, 3, 2, "read(2 descriptors)");
+	assert_group(&g, 0, 3, 2, "read(2 descriptors: /dev/*)");
 	groups_free(&g.groups);
 	group(&g, GROUP_BY_CALL);
 	assert_int_equal(g.groups.n, 4);
 	assert_group(&g, 0, 2, 1, "read(/dev/urandom)");
 	grouped_free(&g);
+}
+
+/* One snapshot: for each number in fds a thread that reads it; all end with -1. */
+static void readers(struct model *m, const int *fds)
+{
+	static uint64_t args[64][6];
+	uint64_t n = 0;
+
+	rec_apply(m, SCENE_T0, GRT_K_SNAP_BEGIN, 1, 1, 0, SCENE_T0, 0, 0);
+	rec_apply(m, SCENE_T0, GRT_K_SNAP_SCHED, 2, 0, 107, 3, 0, 0);
+	for (; fds[n] >= 0; n++) {
+		struct row r;
+
+		args[n][0] = (uint64_t)fds[n];
+		r = sick_row((int64_t)n + 1, SCENE_T0 - SEC_NS + n, SYS_read, args[n]);
+		rec_row(m, SCENE_T0, &r);
+	}
+	rec_apply(m, SCENE_T0, GRT_K_SNAP_END, n, n, 0, 0, 0, 0);
+	model_tick(m, SCENE_T0);
+}
+
+static void of_kind(struct model *m, uint64_t fd, const char *kind, const char *name)
+{
+	rec_text(m, GRT_TEXT_FD, fd, name);
+	rec_text(m, GRT_TEXT_FD_KIND, fd, kind);
+}
+
+static void test_things_of_one_kind_with_few_threads_each_are_one_group_by_call(void **state)
+{
+	struct grouped g = { .m = model_new() };
+
+	(void)state;
+	of_kind(g.m, 5, "FIFO", "/run/x/fifo-1");
+	of_kind(g.m, 6, "FIFO", "/run/x/fifo-2");
+	of_kind(g.m, 7, "FIFO", "/run/x/fifo-37");
+	of_kind(g.m, 8, "file", "/var/log/x");
+	rec_text(g.m, GRT_TEXT_FD, 9, "/of/no/known/kind");
+	rec_text(g.m, GRT_TEXT_FD, 10, "/of/no/known/kin");
+	readers(g.m, (int[]){ 5, 6, 7, 8, 9, 10, -1 });
+	group(&g, GROUP_BY_CALL);
+	assert_int_equal(g.groups.n, 4);
+	assert_group(&g, 0, 3, 3, "read(3 FIFOs: /run/x/fifo-*)");
+	assert_group(&g, 1, 1, 1, "read(/var/log/x)");
+	assert_group(&g, 2, 1, 1, "read(/of/no/known/kind)");
+	assert_string_equal(g.groups.row[0].kind, "FIFO");
+	assert_null(g.groups.row[2].kind);
+	grouped_free(&g);
+}
+
+static void test_a_thing_that_many_wait_for_keeps_its_name(void **state)
+{
+	struct grouped g = { .m = model_new() };
+
+	(void)state;
+	for (uint64_t fd = 5; fd < 9; fd++)
+		of_kind(g.m, fd, "device", "/dev/slow");
+	of_kind(g.m, 9, "device", "/dev/other");
+	of_kind(g.m, 10, "device", "/dev/third");
+	readers(g.m, (int[]){ 5, 6, 7, 8, 9, 10, -1 });
+	group(&g, GROUP_BY_CALL);
+	assert_int_equal(g.groups.n, 2);
+	assert_group(&g, 0, 4, 1, "read(/dev/slow)");
+	assert_group(&g, 1, 2, 2, "read(2 devices: /dev/*)");
+	groups_free(&g.groups);
+	/* The only other one is no crowd. */
+	of_kind(g.m, 10, "device", "/dev/other");
+	readers(g.m, (int[]){ 5, 6, 7, 8, 9, -1 });
+	group(&g, GROUP_BY_CALL);
+	assert_group(&g, 1, 1, 1, "read(/dev/other)");
+	grouped_free(&g);
+}
+
+static void assert_alike(size_t n, const char *kind, const char *a, const char *b, const char *want)
+{
+	char text[64];
+
+	alike_put(text, sizeof(text), n, kind, a, alike_bytes(a, b, SIZE_MAX));
+	assert_string_equal(text, want);
+}
+
+static void test_many_things_in_few_words(void **state)
+{
+	char text[16];
+
+	(void)state;
+	assert_alike(97, "FIFO", "/tmp/x/fifo-12", "/tmp/x/fifo-3", "97 FIFOs: /tmp/x/fifo-*");
+	assert_alike(2, "directory", "/a/b", "/c/d", "2 directories: /a/b, ...");
+	assert_alike(3, "pipe", "pipe:[123]", "pipe:[124]", "3 pipes");
+	assert_alike(3, "eventfd", "[eventfd]", "[eventfd]", "3 eventfds");
+	assert_alike(9, "socket", "tcp 1.2.3.4:80->5.6.7.8:9", "tcp 1.2.3.4:80->5.6.7.9:1",
+		     "9 sockets: tcp 1.2.3.4:80->5.6.7.*");
+	assert_alike(2, "socket", "unix /run/a", "unix /run/b", "2 sockets: unix /run/*");
+	assert_alike(2, "socket", "unix /run/a", "unix /tmp/b", "2 sockets: unix /*");
+	assert_alike(2, "socket", "unix /run/a", "unix @x", "2 sockets: unix /run/a, ...");
+	/* é and è share their first byte. */
+	assert_alike(2, "file", "/x/\xc3\xa9", "/x/\xc3\xa8", "2 files: /x/*");
+	alike_put(text, sizeof(text), 2, "path", NULL, 0);
+	assert_string_equal(text, "2 paths");
+	alike_put(text, sizeof(text), 97, "FIFO", "/tmp/x/fifo-12", 12);
+	assert_string_equal(text, "97 FIFOs: /tmp/");
 }
 
 static void test_no_thread_is_no_group(void **state)
@@ -157,6 +258,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_most_threads_first_then_the_longest),
 		cmocka_unit_test(test_one_line_with_many_descriptors_is_one_group_by_stack),
+		cmocka_unit_test(
+			test_things_of_one_kind_with_few_threads_each_are_one_group_by_call),
+		cmocka_unit_test(test_a_thing_that_many_wait_for_keeps_its_name),
+		cmocka_unit_test(test_many_things_in_few_words),
 		cmocka_unit_test(test_no_thread_is_no_group),
 		cmocka_unit_test(test_words_name_the_object_and_nothing_else),
 		cmocka_unit_test(test_system_frames_are_passed_over),

@@ -10,12 +10,18 @@
 #include <string.h>
 
 #include "../syscalls.h"
+#include "alike.h"
 #include "brief.h"
+
+/* An object with a smaller part of the threads that wait for its kind is not told apart. */
+#define OBJECTS_APART 8
 
 struct member {
 	uint64_t hash, object;
+	uint64_t kin; /* the same call on the same kind of thing; 0: it is on nothing that has a kind */
 	size_t index;
 	const struct model_thread *t;
+	const char *kind, *name; /* of the object, or NULL */
 };
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -42,6 +48,22 @@ static uint64_t hash_stack(const struct model *m, const struct model_thread *t)
 	return h;
 }
 
+/* What the call is made on; a path is a descriptor to be. */
+static void describe(struct member *ret, const struct model *m)
+{
+	struct brief_object o = brief_object(m, ret->t);
+	enum grt_text kind = o.what == GRT_TEXT_FD ? GRT_TEXT_FD_KIND : GRT_TEXT_STRING_KIND;
+
+	if (!o.what)
+		return;
+	ret->name = model_text(m, o.what, o.key);
+	ret->kind = model_text(m, kind, o.key);
+	if (ret->kind && !ret->kind[0])
+		ret->kind = NULL;
+	if (ret->kind)
+		ret->kin = hash_text(mix(3, (uint64_t)(int64_t)ret->t->nr), ret->kind) | 1;
+}
+
 static struct member member_of(const struct model *m, enum group_by by,
 			       const struct model_thread *t, size_t index)
 {
@@ -50,6 +72,7 @@ static struct member member_of(const struct model *m, enum group_by by,
 
 	brief_call(call, m, t);
 	ret.object = hash_text(2, call);
+	describe(&ret, m);
 	if (by == GROUP_BY_STACK)
 		ret.hash = hash_stack(m, t);
 	if (!ret.hash)
@@ -78,6 +101,54 @@ static int member_compare(const void *a, const void *b)
 	return longer_first(x->t, y->t);
 }
 
+static int kin_compare(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	if (x->kin != y->kin)
+		return x->kin < y->kin ? -1 : 1;
+	return x->object < y->object ? -1 : x->object > y->object;
+}
+
+static size_t run_of(const struct member *member, size_t n, bool by_object)
+{
+	size_t i = 1;
+
+	while (i < n && member[i].kin == member[0].kin &&
+	       (!by_object || member[i].object == member[0].object))
+		i++;
+	return i;
+}
+
+/* Of one kin, those that few threads wait for become one group; a single one keeps its name. */
+static void gather_kin(struct member *member, size_t n)
+{
+	size_t objects = 0, threads;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i += threads) {
+			threads = run_of(member + i, n - i, true);
+			if (threads > 1 && threads * OBJECTS_APART > n)
+				continue;
+			objects += pass == 0;
+			for (size_t k = i; pass == 1 && objects > 1 && k < i + threads; k++)
+				member[k].hash = member[k].kin;
+		}
+	}
+}
+
+static void gather(struct member *member, size_t n)
+{
+	size_t kin;
+
+	qsort(member, n, sizeof(*member), kin_compare);
+	for (size_t i = 0; i < n; i += kin) {
+		kin = run_of(member + i, n - i, false);
+		if (member[i].kin)
+			gather_kin(member + i, kin);
+	}
+}
+
 static int group_compare(const void *a, const void *b, void *arg)
 {
 	const struct group *all = arg;
@@ -86,6 +157,14 @@ static int group_compare(const void *a, const void *b, void *arg)
 	if (x->n != y->n)
 		return x->n > y->n ? -1 : 1;
 	return longer_first(x->first, y->first);
+}
+
+/* What a name shares with the one that is `back` places before it. */
+static size_t same_with(const struct member *member, size_t back, size_t same)
+{
+	const char *name = member->name, *before = (member - back)->name;
+
+	return name && before ? alike_bytes(before, name, same) : 0;
 }
 
 /* Members lie sorted; returns how many groups they make. */
@@ -98,8 +177,14 @@ static size_t collect(struct group *row, size_t *group_of, const struct member *
 		struct group *g;
 
 		if (is_new)
-			row[groups++] = (struct group){ .first = member[i].t };
+			row[groups++] = (struct group){ .first = member[i].t,
+							.kind = member[i].kind,
+							.same = member[i].name ? SIZE_MAX : 0 };
 		g = &row[groups - 1];
+		if (g->kind && (!member[i].kind || strcmp(g->kind, member[i].kind)))
+			g->kind = NULL;
+		if (g->same)
+			g->same = same_with(member + i, is_new ? 0 : 1, g->same);
 		g->n++;
 		g->objects += is_new || member[i].object != member[i - 1].object;
 		if (longer_first(member[i].t, g->first) < 0)
@@ -146,6 +231,8 @@ bool groups_make(struct groups *ret, const struct model *m, enum group_by by,
 	ok = member && ret->row && ret->group_of;
 	for (size_t i = 0; ok && i < n; i++)
 		member[i] = member_of(m, by, threads[i], i);
+	if (ok && n && by == GROUP_BY_CALL)
+		gather(member, n);
 	if (ok) {
 		qsort(member, n, sizeof(*member), member_compare);
 		ret->n = collect(ret->row, ret->group_of, member, n);
@@ -168,11 +255,15 @@ void group_call(char *buf, size_t bytes, const struct model *m, const struct gro
 {
 	const struct syscall_desc *d = syscall_desc(g->first->nr);
 	struct brief_object o = brief_object(m, g->first);
-	char call[BRIEF_BYTES];
+	char call[BRIEF_BYTES], things[BRIEF_BYTES];
 
 	if (g->objects > 1 && d && o.what) {
-		snprintf(buf, bytes, "%s(%zu %s)", d->name, g->objects,
-			 o.what == GRT_TEXT_FD ? "descriptors" : "paths");
+		alike_put(things, sizeof(things), g->objects,
+			  g->kind                 ? g->kind
+			  : o.what == GRT_TEXT_FD ? "descriptor"
+						  : "path",
+			  model_text(m, o.what, o.key), g->same);
+		snprintf(buf, bytes, "%s(%s)", d->name, things);
 		return;
 	}
 	brief_call(call, m, g->first);

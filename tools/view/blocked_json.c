@@ -46,6 +46,7 @@ static void put_descriptor(struct json *j, const struct model *m, const struct m
 	json_open(j, "descriptor", '{');
 	json_int(j, "fd", fd);
 	put_text(j, "name", model_text(m, GRT_TEXT_FD, (uint64_t)fd));
+	put_text(j, "kind", model_text(m, GRT_TEXT_FD_KIND, (uint64_t)fd));
 	put_text(j, "note", model_text(m, GRT_TEXT_FD_NOTE, (uint64_t)fd));
 	json_close(j);
 }
@@ -121,6 +122,7 @@ static void put_groups(struct json *j, const struct model *m, const struct block
 		put_text(j, "call", call);
 		put_text(j, "where", where);
 		json_uint(j, "objects", g->objects);
+		put_text(j, "kind", g->kind);
 		put_for(j, "longest_ns", m, g->first);
 		json_close(j);
 	}

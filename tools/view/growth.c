@@ -174,7 +174,7 @@ static void sum_rest(struct growth_cause *c, size_t causes, size_t rows)
 	}
 	if (causes > rows)
 		c[rows - 1] =
-			(struct growth_cause){ &rest, c[rows - 1].threads, c[rows - 1].now, 1 };
+			(struct growth_cause){ &rest, c[rows - 1].threads, c[rows - 1].now, 1, 0 };
 }
 
 /* From where: in the row if there is room, else below it. */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * growth_list.c - see growth_view.h. Causes are told apart by what a call is made on; for people
- * those that come from one line of the program are one: "read(97 objects) <- worker_read
- * files.c:41".
+ * those that come from one line of the program are one: "read(97 objects: /tmp/x/fifo-*) <-
+ * worker_read files.c:41".
  */
 #include "growth_view.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "../model/alike.h"
+#include "../model/brief.h"
 
 #define ETA_THREADS 5 /* of late: fewer make no rate */
 
@@ -92,11 +95,12 @@ size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_n
 		while (r < end && !is_one(r->first, &c[i]))
 			r++;
 		if (r == end)
-			*r = (struct growth_cause){ .first = &c[i] };
+			*r = (struct growth_cause){ .first = &c[i], .same = SIZE_MAX };
 		n += r == end;
 		r->threads += c[i].threads;
 		r->now += c[i].now;
 		r->objects++;
+		r->same = alike_bytes(r->first->call, c[i].call, r->same);
 	}
 	if (n)
 		qsort(*ret, n, sizeof(**ret), is_now ? by_now : by_threads);
@@ -106,10 +110,16 @@ size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_n
 void growth_call(char *buf, size_t bytes, const struct growth_cause *c)
 {
 	const char *call = c->first->call;
+	size_t n = strcspn(call, "("), same = c->same > n ? c->same - n - 1 : 0;
+	char things[BRIEF_BYTES], name[BRIEF_BYTES] = "";
 
-	if (c->objects > 1)
-		snprintf(buf, bytes, "%.*s(%zu objects)", (int)strcspn(call, "("), call,
-			 c->objects);
-	else
+	if (c->objects == 1) {
 		snprintf(buf, bytes, "%s", call);
+		return;
+	}
+	/* Between the brackets. */
+	if (call[n])
+		snprintf(name, sizeof(name), "%.*s", (int)strlen(call + n) - 2, call + n + 1);
+	alike_put(things, sizeof(things), c->objects, "object", name[0] ? name : NULL, same);
+	snprintf(buf, bytes, "%.*s(%s)", (int)n, call, things);
 }

@@ -35,10 +35,11 @@ struct growth_cause {
 	double threads;
 	uint64_t now;
 	size_t objects;
+	size_t same; /* bytes that their calls begin with */
 };
 /* Most threads first: made, or now. The caller frees. */
 size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_now);
-/* "fsync(/data/wal)", "read(97 objects)" */
+/* "fsync(/data/wal)", "read(97 objects: /tmp/x/fifo-*)" */
 void growth_call(char *buf, size_t bytes, const struct growth_cause *c);
 
 void growth_json(struct view *v, struct json *j, const struct model *m);
