@@ -22,6 +22,8 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
+#define OWN_WAITS_LOG2 6
+#define HASH 0x9e3779b97f4a7c15ull /* 2^64 by the golden ratio */
 #define WAKE_BYTES (64 << 10)
 #define WAKE_WIDTH \
 	1024 /* a few records: one of them wakes the reader, the flood after it does not */
@@ -76,6 +78,29 @@ static void count(__u32 index)
 	count_add(index, 1);
 }
 
+/*
+ * What a program runs costs the target, and so does looking at a clock: the first run on a CPU is timed,
+ * and then about one in TIMED_EVERY. Of a run that was preempted the time is too long; that errs on the
+ * side of costing more.
+ */
+static __u64 timed_begin(__u32 timed)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &timed);
+
+	if (!n || (*n && (bpf_get_prandom_u32() & (TIMED_EVERY - 1))))
+		return 0;
+	return bpf_ktime_get_ns();
+}
+
+/* timed: how many were; behind it stands the counter of their time. */
+static void timed_end(__u32 timed, __u64 begin_ns)
+{
+	if (!begin_ns)
+		return;
+	count(timed);
+	count_add(timed + 1, bpf_ktime_get_ns() - begin_ns);
+}
+
 static __u32 tid_of_task(struct task_struct *task)
 {
 	struct upid upid = { 0 };
@@ -104,18 +129,16 @@ static void send(struct grt_rec *rec)
 		count(BPF_COUNT_LOST_RING);
 }
 
-static __u64 read_arg(struct pt_regs *ctx, const volatile struct probe_arg_spec *spec)
+static __u64 read_arg(const struct pt_regs *regs, const volatile struct probe_arg_spec *spec)
 {
-	__u32 off = spec->regs_off, shift = spec->shift & 63;
+	__u32 reg = spec->regs_off / sizeof(__u64), shift = spec->shift & 63;
 	__u64 value;
 
 	if (spec->is_imm)
 		return spec->imm;
-	if (off > sizeof(struct pt_regs) - sizeof(value))
+	if (reg >= sizeof(*regs) / sizeof(__u64))
 		return 0;
-	if (bpf_probe_read_kernel(&value, sizeof(value), (const char *)ctx + off) != 0)
-		return 0;
-	value <<= shift;
+	value = ((const __u64 *)regs)[reg] << shift;
 	return spec->is_signed ? (__u64)((__s64)value >> shift) : value >> shift;
 }
 
@@ -168,8 +191,13 @@ int on_probe(struct pt_regs *ctx)
 	__u32 index = (__u32)bpf_get_attach_cookie(ctx);
 	const volatile struct probe_spec *spec;
 	struct grt_rec rec = { 0 };
+	struct pt_regs regs; /* the context takes constant offsets only */
+	__u64 begin_ns;
 
-	if (bpf_get_current_pid_tgid() >> 32 != target_tgid || index >= PROBES_MAX)
+	if (bpf_get_current_pid_tgid() >> 32 != target_tgid)
+		return 0;
+	begin_ns = timed_begin(BPF_COUNT_PROBE_TIMED);
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), ctx) != 0 || index >= PROBES_MAX)
 		return 0;
 	spec = &probes[index];
 	rec.time_ns = bpf_ktime_get_ns();
@@ -178,7 +206,7 @@ int on_probe(struct pt_regs *ctx)
 #pragma unroll
 	for (int i = 0; i < GRT_REC_ARGS; i++)
 		if ((__u32)i < spec->nargs)
-			rec.arg[i] = read_arg(ctx, &spec->arg[i]);
+			rec.arg[i] = read_arg(&regs, &spec->arg[i]);
 	if (rec.kind < PROBES_MAX)
 		count(BPF_COUNT_KIND0 + rec.kind);
 	if (rec.kind == GRT_K_m_start)
@@ -186,6 +214,7 @@ int on_probe(struct pt_regs *ctx)
 	else if (rec.kind == GRT_K_retake)
 		tell_call(&rec);
 	send(&rec);
+	timed_end(BPF_COUNT_PROBE_TIMED, begin_ns);
 	return 0;
 }
 
@@ -196,31 +225,49 @@ int on_trap(struct pt_regs *ctx)
 	return 0;
 }
 
-/* On the CPU is still the thread that leaves: its memory is the current one. */
-static void note_sleep_in_call(__u32 tid)
+#if defined(__TARGET_ARCH_x86)
+#define CALL_NR(regs) ((regs)->orig_ax)
+#define CALL_ARG0(regs) ((regs)->di)
+#else
+#error "which call a thread sleeps in: no port for this architecture yet"
+#endif
+
+/*
+ * Waits of the runtime itself: system call and first argument of Ms that slept outside of a call and
+ * without a P. sysmon, the poller and idle Ms do so tens of thousands of times a second under load, no P
+ * is ever taken from them, and no goroutine waits for the same address or descriptor.
+ */
+static volatile __u64 own_wait[1 << OWN_WAITS_LOG2];
+
+static __u64 wait_of(struct task_struct *task, __u32 *slot)
 {
-	__u64 *m_ptr = bpf_map_lookup_elem(&thread_m, &tid);
-	struct m_asleep a = { 0 };
-	__u64 id;
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 wait = CALL_ARG0(regs) ^ CALL_NR(regs) << 48;
 
-	if (!m_ptr)
+	*slot = wait * HASH >> (64 - OWN_WAITS_LOG2);
+	return wait;
+}
+
+/* On the CPU is still the thread that leaves: its memory is the current one. */
+static void note_sleep_in_call(__u64 m_ptr, __u32 slot, __u64 wait)
+{
+	struct m_asleep a = { 0 }, *old;
+	__u64 id, p;
+
+	if (!read_m(m_ptr, m_off.call, &a.call))
 		return;
-	if (bpf_probe_read_user(&a.call, sizeof(a.call), (void *)(*m_ptr + m_off.call)) != 0) {
-		count(BPF_COUNT_LOST_MEMORY);
+	if (!(a.call & GRT_CALL_IN)) {
+		if (read_m(m_ptr, m_off.p, &p) && p == 0)
+			own_wait[slot] = wait;
 		return;
 	}
-	if (!(a.call & GRT_CALL_IN))
+	if (!read_m(m_ptr, m_off.id, &id))
 		return;
-	if (bpf_probe_read_user(&id, sizeof(id), (void *)(*m_ptr + m_off.id)) != 0) {
-		count(BPF_COUNT_LOST_MEMORY);
-		return;
-	}
-	struct m_asleep *old = bpf_map_lookup_elem(&asleep, &id);
-
+	old = bpf_map_lookup_elem(&asleep, &id);
 	if (old && old->call == a.call)
 		return; /* the call sleeps again: its first sleep counts */
 	a.since_ns = bpf_ktime_get_ns();
-	a.m_ptr = *m_ptr;
+	a.m_ptr = m_ptr;
 	if (bpf_map_update_elem(&asleep, &id, &a, BPF_ANY) != 0)
 		count(BPF_COUNT_LOST_MAP);
 }
@@ -232,14 +279,22 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	__u64 start_ns;
+	__u64 begin_ns, wait, *m_ptr;
+	__u32 tid, slot;
 
 	if ((__u32)prev->tgid != target_tgid || preempt || !(prev_state & STATE_ASLEEP))
 		return 0;
-	start_ns = bpf_ktime_get_ns();
 	count(BPF_COUNT_SWITCHES);
-	note_sleep_in_call((__u32)prev->pid);
-	count_add(BPF_COUNT_SWITCH_NS, bpf_ktime_get_ns() - start_ns);
+	wait = wait_of(prev, &slot);
+	if (wait == own_wait[slot])
+		return 0;
+	count(BPF_COUNT_SLEEPS);
+	begin_ns = timed_begin(BPF_COUNT_SLEEP_TIMED);
+	tid = (__u32)prev->pid;
+	m_ptr = bpf_map_lookup_elem(&thread_m, &tid);
+	if (m_ptr)
+		note_sleep_in_call(*m_ptr, slot, wait);
+	timed_end(BPF_COUNT_SLEEP_TIMED, begin_ns);
 	return 0;
 }
 

@@ -48,13 +48,13 @@ struct probe_spec {
 };
 _Static_assert(sizeof(struct probe_spec) == 8 + 6 * 24, "probe_spec is an ABI");
 
-#define PROBES_MAX 64 /* sites, and kinds below GRT_K_SWITCH_OUT */
+#define TIMED_EVERY 16 /* runs of a program; a power of two */
+#define PROBES_MAX 64  /* sites, and kinds below GRT_K_SWITCH_OUT */
 
 /* Where the runtime keeps what sched_switch reads: offsets in an M, widths are 8. */
 struct m_offsets {
 	__u32 call, take, id;
-	__u32 call_nr, call_arg;
-	__u32 reserved;
+	__u32 call_nr, call_arg, p;
 };
 
 /* Per-CPU counters by index; never lost. */
@@ -63,8 +63,12 @@ enum bpf_counter {
 	BPF_COUNT_LOST_RING = PROBES_MAX,
 	BPF_COUNT_LOST_MEMORY,
 	BPF_COUNT_LOST_MAP,
-	BPF_COUNT_SWITCHES, /* switches of the target's threads looked at */
-	BPF_COUNT_SWITCH_NS, /* time spent on those: the rest of the machine's are not the target's */
+	BPF_COUNT_SWITCHES, /* to sleep, of the target's threads: the machine's others are not its cost */
+	BPF_COUNT_SLEEPS, /* of these, those that may be in a call */
+	BPF_COUNT_SLEEP_TIMED,
+	BPF_COUNT_SLEEP_NS, /* of the timed ones */
+	BPF_COUNT_PROBE_TIMED,
+	BPF_COUNT_PROBE_NS,
 	BPF_COUNTERS
 };
 

@@ -28,6 +28,10 @@ static const struct {
 	uint32_t bit;
 } groups[GROUPS] = { { "cold", GRT_COLD }, { "warm", GRT_WARM }, { "hot", GRT_HOT } };
 
+struct run_time {
+	uint64_t runs, ns;
+};
+
 struct events {
 	const struct target *target;
 	struct events_bpf *skel;
@@ -35,9 +39,9 @@ struct events {
 	struct events_opts opts;
 	int link[GROUPS]; /* uprobe_multi by group, -1: none */
 	struct trap *trap;
-	int stats_fd; /* while open, the kernel counts the run time of programs; -1: it does not */
 	struct bpf_link *perf[PROBES_MAX];
 	int nperf, wanted, cpus;
+	struct run_time on_probe, on_sleep;
 	source_emit_fn emit; /* while draining */
 	void *arg;
 };
@@ -73,6 +77,7 @@ static int load(struct events *e, const struct events_opts *o, bool by_perf)
 	e->skel->rodata->m_off.call = l->m_call.off;
 	e->skel->rodata->m_off.take = l->m_take.off;
 	e->skel->rodata->m_off.id = l->m_id.off;
+	e->skel->rodata->m_off.p = l->m_p.off;
 	e->skel->rodata->m_off.call_nr = l->m_call_nr.off;
 	e->skel->rodata->m_off.call_arg = l->m_call_arg.off;
 	e->wanted = 0;
@@ -229,7 +234,6 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 	}
 	e->target = o->target;
 	e->opts = *o;
-	e->stats_fd = -1;
 	for (int i = 0; i < GROUPS; i++)
 		e->link[i] = -1;
 	e->cpus = libbpf_num_possible_cpus();
@@ -244,7 +248,6 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 		/* Both may be refused: then that part of the cost is not known. */
 		e->trap = *ret_level == 1 ? trap_open(bpf_program__fd(e->skel->progs.on_trap))
 					  : NULL;
-		e->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 		return e;
 	}
 	snprintf(why, why_bytes, "probes: %s", strerror(-multi));
@@ -304,21 +307,29 @@ uint64_t events_trap_ns(const struct events *e)
 	return trap_cost_ns(e->trap);
 }
 
-/*
- * The kernel's own count for on_probe, which runs in the target only. on_switch runs at each switch of
- * the machine: there it is what the program itself measured on the target's, and the entry to it.
- */
-uint64_t events_run_ns(const struct events *e)
+/* Those since the last look at what the timed ones took; so the sum only grows. */
+static void runs_add(const struct events *e, struct run_time *r, uint64_t runs, uint32_t timed)
 {
-	struct bpf_prog_info info = { 0 };
-	uint32_t bytes = sizeof(info);
-	int fd = bpf_program__fd(e->skel->progs.on_probe);
-	uint64_t ns = events_counter(e, BPF_COUNT_SWITCH_NS) +
-		      events_counter(e, BPF_COUNT_SWITCHES) * SWITCH_ENTRY_NS;
+	uint64_t n = events_counter(e, timed);
 
-	if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &bytes) == 0)
-		ns += info.run_time_ns;
-	return ns;
+	if (n == 0)
+		return;
+	r->ns += (uint64_t)((double)events_counter(e, timed + 1) / (double)n *
+			    (double)(runs - r->runs));
+	r->runs = runs;
+}
+
+/*
+ * As the programs themselves measured it, and the entry to that on sched_switch (a probe's is part of
+ * the trap's cost). Not the kernel's own count: while that is on, each program of the machine looks at
+ * the clock twice a run.
+ */
+uint64_t events_run_ns(struct events *e)
+{
+	runs_add(e, &e->on_probe, events_hits(e), BPF_COUNT_PROBE_TIMED);
+	runs_add(e, &e->on_sleep, events_counter(e, BPF_COUNT_SLEEPS), BPF_COUNT_SLEEP_TIMED);
+	return e->on_probe.ns + e->on_sleep.ns +
+	       events_counter(e, BPF_COUNT_SWITCHES) * SWITCH_ENTRY_NS;
 }
 
 uint32_t events_groups(const struct events *e)
@@ -353,7 +364,5 @@ void events_close(struct events *e)
 	if (!e)
 		return;
 	detach(e);
-	if (e->stats_fd >= 0)
-		close(e->stats_fd);
 	free(e);
 }

@@ -45,7 +45,7 @@ uint32_t events_groups(const struct events *e);
 uint32_t events_arm(struct events *e, uint32_t wanted);
 uint64_t events_trap_ns(
 	const struct events *e); /* one hit of a probe, without its program; 0: not known */
-uint64_t events_run_ns(const struct events *e); /* run time of our programs; 0: not counted */
+uint64_t events_run_ns(struct events *e); /* run time of our programs; 0: not counted */
 void events_close(struct events *e);
 
 #endif
