@@ -13,7 +13,7 @@ static int run(int argc, char **argv)
 	static const struct verb verb = {
 		.name = "netpoll",
 		.report = &report_netpoll,
-		.max_overhead_ppm = 30000, /* a hit a wait: at 1 % a busy server would often be unseen */
+		.max_overhead_ppm = SESSION_NETPOLL_PPM,
 		.want = {
 			/* The cold ones for what every report ends with. */
 			.kinds = COLD_KINDS | KIND(netpoll_run),
@@ -26,7 +26,7 @@ static int run(int argc, char **argv)
 }
 
 static const struct opt opts[] = {
-	SESSION_OPTS_OF("3%"),
+	SESSION_OPTS_OF(SESSION_NETPOLL_SHARE),
 	{ NULL, 0, OPT_FLAG, NULL, NULL, NULL },
 };
 

@@ -178,6 +178,7 @@ static int run(int argc, char **argv)
 		.report_opts = &r.done,
 		.is_silent = true,
 		.needs_events = true,
+		.max_overhead_ppm = SESSION_NETPOLL_PPM, /* or netpoll would not see it replayed */
 		.want = { .kinds = kinds_wanted(),
 			  .want_switches = true,
 			  .want_goroutines = true,
@@ -208,7 +209,7 @@ static int run(int argc, char **argv)
 }
 
 static const struct opt opts[] = {
-	SESSION_OPTS,
+	SESSION_OPTS_OF(SESSION_NETPOLL_SHARE),
 	{ "output", 'o', OPT_TEXT, "FILE", "the recording; -: stdout", &path },
 	{ "max-size", 0, OPT_SIZE, "SIZE", "end before the file is larger: 64M", &max_bytes },
 	{ "force", 0, OPT_FLAG, NULL, "empty a file that is there already", &force },

@@ -19,6 +19,9 @@ struct session_opts {
 	bool is_silent;            /* no rows: as the verb says, unless an interval was asked for */
 };
 #define SESSION_UNSET UINT32_MAX
+/* Of verbs that are told of each wait on a descriptor: at 1 % a busy server would often be unseen. */
+#define SESSION_NETPOLL_PPM 30000
+#define SESSION_NETPOLL_SHARE "3%"
 extern struct session_opts session_opts;
 
 /* clang-format off */
