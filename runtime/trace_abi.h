@@ -121,9 +121,11 @@ enum grt_text {
 	/* key address: the string there, an argument of a call now in progress; " (deleted)" behind a
 	 * path that leads nowhere any more */
 	GRT_TEXT_STRING,
-	GRT_TEXT_FUNCTION,    /* key pc or function address: "worker_read", "libx.so+0x1f40" */
-	GRT_TEXT_LINE,        /* key pc: "files.c:41" */
-	GRT_TEXT_KERNEL,      /* key kernel address: "fuse_get_req" */
+	GRT_TEXT_FUNCTION, /* key pc or function address: "worker_read", "libx.so+0x1f40" */
+	GRT_TEXT_LINE,     /* key pc: "files.c:41" */
+	/* key kernel address, or a small number that stands for a function whose address is hidden:
+	 * "fuse_get_req" */
+	GRT_TEXT_KERNEL,
 	GRT_TEXT_ABOUT,       /* key enum grt_about: of the process and the session */
 	GRT_TEXT_FD_KIND,     /* key fd: "FIFO", "socket", "file", "eventfd"; empty: not known */
 	GRT_TEXT_STRING_KIND, /* key address: the same of the file at the path there */
@@ -133,7 +135,7 @@ enum grt_about {
 	GRT_ABOUT_RUNTIME,        /* "libgrt" */
 	GRT_ABOUT_WHY_NOT_HIGHER, /* what a higher level of privilege needs */
 	GRT_ABOUT_NOTE,           /* what else must be known */
-	GRT_ABOUT_WHY_NO_STACKS,
+	GRT_ABOUT_WHY_NO_STACKS,  /* why the kernel does not tell where a thread sleeps */
 };
 enum grt_temperature { GRT_COLD = 1, GRT_WARM = 2, GRT_HOT = 4, GRT_SWITCHES = 8 };
 enum grt_end {

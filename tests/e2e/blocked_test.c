@@ -127,6 +127,36 @@ static void test_options_choose_rows(void **state)
 
 static struct outcome out;
 
+/* Without BPF the kernel's own files tell: all of the stack to root, one function to the owner. */
+static void test_without_bpf_the_wait_point_is_known_all_the_same(void **state)
+{
+	char *options[] = { "--sample", "--json", NULL }, pid[16];
+	char *own[] = { "gotrace", "blocked", "--json", pid, NULL };
+	struct program p = growth_start();
+
+	(void)state;
+	blocked_until(p.pid, READERS, options);
+	assert_int_equal(count_of(said, "\"wait_point\":null"), 0);
+	assert_int_equal(count_of(said, "pipe_read\",\"where\""), READERS);
+	program_stop(&p);
+
+	if (geteuid() != 0) {
+		print_message("its owner: not tried, we are not root\n");
+		return;
+	}
+	p = program_start((char *[]){ (char *)e2e_path("EXAMPLES_DIR", "growth"), "--fifos", "3",
+				      "--seconds", "100", NULL },
+			  e2e_as_nobody);
+	program_expect(&p, "ready");
+	snprintf(pid, sizeof(pid), "%d", p.pid);
+	do
+		gotrace_run(&out, e2e_as_nobody, -1, own);
+	while (json_number(out.out, "blocked") < 3);
+	assert_int_equal(json_number(out.out, "level"), 0);
+	assert_true(count_of(out.out, "pipe_read\",\"where\"") == 3);
+	program_stop(&p);
+}
+
 static void refused(char *const argv[], const char *why)
 {
 	gotrace_run(&out, NULL, -1, argv);
@@ -328,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_threads_asleep_before_we_came_have_a_time),
 		cmocka_unit_test(test_the_first_screen_needs_no_probe),
 		cmocka_unit_test(test_options_choose_rows),
+		cmocka_unit_test(test_without_bpf_the_wait_point_is_known_all_the_same),
 		cmocka_unit_test(test_wrong_options_are_refused),
 		cmocka_unit_test(test_watching_tells_who_got_the_p),
 		cmocka_unit_test(test_c01_opens_of_a_fifo_are_one_group_with_its_path),

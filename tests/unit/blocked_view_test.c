@@ -148,6 +148,25 @@ static void test_97_fifos_are_one_line_by_call(void **state)
 	screen_is(&s, "blocked_by_call_fifos.txt");
 }
 
+static void test_why_no_wait_point_is_known_is_said(void **state)
+{
+	struct screen s;
+	struct view *v;
+
+	(void)state;
+	screen_open(&s);
+	v = view_of(&s, VIEW_TEXT, 80, &all);
+	rec_text(s.model, GRT_TEXT_ABOUT, GRT_ABOUT_WHY_NO_STACKS, "it is hidden");
+	fifos_snapshot(s.model);
+	view_begin(v, s.model, &scene_head_sampled);
+	view_row(v, s.model);
+	view_free(v);
+	fclose(s.out);
+	assert_non_null(
+		strstr(s.text, "\nwhere in the kernel they wait is not known: it is hidden\n"));
+	model_free(s.model);
+}
+
 static void shown(const struct blocked_opts *o, size_t blocked, size_t hostages)
 {
 	struct model *m = model_new();
@@ -223,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_by_stack_tells_how_many_do_the_same),
 		cmocka_unit_test(test_by_call_tells_how_many_do_the_same),
 		cmocka_unit_test(test_97_fifos_are_one_line_by_call),
+		cmocka_unit_test(test_why_no_wait_point_is_known_is_said),
 		cmocka_unit_test(test_only_what_was_asked_for),
 		cmocka_unit_test(test_nothing_blocked_is_said_in_a_line),
 		cmocka_unit_test(test_json_has_the_same_content),

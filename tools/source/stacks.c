@@ -10,6 +10,7 @@
 
 #include "../../bpf/mstate.h"
 #include "../target/ksym.h"
+#include "kstack.h"
 #include "stack_walk.h"
 
 #define PC_SLOTS 8192u /* a power of two; a pc that loses its place is looked up again */
@@ -31,7 +32,7 @@ struct stacks {
 	struct stack_walk *walk;
 	struct ksym *ksym;
 	bool is_ksym_tried;
-	bool has_iter; /* else the kernel's stacks are not known */
+	struct kstack *kstack; /* where there is no iterator to tell */
 	bool has_told;
 	struct pc_slot slot[PC_SLOTS], kernel_slot[PC_SLOTS];
 	uint32_t losses;                     /* of maps, when slots were filled */
@@ -54,9 +55,10 @@ struct stacks *stacks_new(const struct target *t, struct names *names)
 	s->target = t;
 	s->names = names;
 	s->walk = stack_walk_new(t, symname_maps(names_functions(names)));
-	if (s->walk)
+	s->kstack = kstack_new();
+	if (s->walk && s->kstack)
 		return s;
-	free(s);
+	stacks_free(s);
 	return NULL;
 }
 
@@ -65,6 +67,7 @@ void stacks_free(struct stacks *s)
 	if (!s)
 		return;
 	stack_walk_free(s->walk);
+	kstack_free(s->kstack);
 	ksym_close(s->ksym);
 	free(s->want);
 	free(s->stack);
@@ -197,12 +200,19 @@ static void find_runtime(struct stacks *s)
 		s->runtime_start = s->runtime_end = 0;
 }
 
+/* Before the second look, which tells whether it was one sleep. */
+static void read_kernel(struct stacks *s, struct snapshot *snap)
+{
+	for (size_t i = 0; i < s->nof; i++)
+		if (s->of[i] >= 0 && thread_is_asleep(&snap->threads.row[i]))
+			kstack_read(s->kstack, s->target->pid, &snap->threads.row[i]);
+}
+
 void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 {
 	const struct maps *maps = symname_maps(names_functions(s->names));
 
 	s->nof = 0;
-	s->has_iter = snap->iter != NULL;
 	if (!reserve(s, snap->threads.n))
 		return;
 	s->first = snap->threads.row;
@@ -216,6 +226,8 @@ void stacks_take(struct stacks *s, struct snapshot *snap, const int *m_of)
 	}
 	stack_walk_all(s->walk, s->want, s->stack, s->n);
 	find_runtime(s);
+	if (!snap->iter)
+		read_kernel(s, snap);
 	drop_torn(s, snap);
 	drop_returned(s, snap);
 }
@@ -264,7 +276,8 @@ static void kernel_name(struct stacks *s, uint64_t pc, source_emit_fn emit, void
 	if (slot->pc == pc)
 		return;
 	slot->pc = pc;
-	if (!s->is_ksym_tried) {
+	name = kstack_name(s->kstack, pc);
+	if (!name && !s->is_ksym_tried) {
 		s->is_ksym_tried = true;
 		s->ksym = ksym_open(KSYM_PATH);
 		if (!s->ksym)
@@ -273,7 +286,8 @@ static void kernel_name(struct stacks *s, uint64_t pc, source_emit_fn emit, void
 			     " has no addresses for us",
 			     emit, arg);
 	}
-	name = s->ksym ? ksym_name(s->ksym, pc - 1) : NULL;
+	if (!name && s->ksym)
+		name = ksym_name(s->ksym, pc - 1);
 	if (name)
 		names_put(s->names, GRT_TEXT_KERNEL, pc, name, emit, arg);
 }
@@ -343,11 +357,8 @@ void stacks_emit(struct stacks *s, const struct thread_row *t, uint64_t now_ns, 
 
 	if (at < 0)
 		return;
-	if (!s->has_iter)
-		tell(s,
-		     "where in the kernel a thread sleeps is known to root, or CAP_BPF and "
-		     "CAP_PERFMON",
-		     emit, arg);
+	if (kstack_why_not(s->kstack))
+		tell(s, kstack_why_not(s->kstack), emit, arg);
 	for (unsigned int f = 0; f < t->nkernel; f++)
 		kernel_name(s, t->kernel[f], emit, arg);
 	put_frames(t, now_ns, GRT_STACK_KERNEL, t->kernel, none, t->nkernel, emit, arg);

@@ -274,6 +274,19 @@ static void put_findings(struct view *v, const struct model *m, const struct blo
 	}
 }
 
+/* Why rows have no "in ...", if that is for all of one reason. */
+static void put_why_no_wait_points(struct view *v, const struct model *m,
+				   const struct blocked_list *l)
+{
+	const char *why = blocked_why_no_wait_points(m, l);
+	char line[LINE_BYTES];
+
+	if (!why)
+		return;
+	snprintf(line, sizeof(line), "where in the kernel they wait is not known: %s", why);
+	wrap_put(v->out, line, 0, v->columns);
+}
+
 /* "97 blocked: 96 in read(/dev/urandom) ← worker_read files.c:41, 1 in ..." */
 static void put_summary(struct view *v, const struct model *m, const struct blocked_list *l)
 {
@@ -318,6 +331,7 @@ static void text(struct view *v, const struct model *m)
 		put_groups(v, m, &l, o->by_stack);
 	else if (l.nblocked)
 		put_rows(v, m, &l);
+	put_why_no_wait_points(v, m, &l);
 	if (l.nhostages)
 		put_hostages(v, m, &l);
 	put_findings(v, m, &l);

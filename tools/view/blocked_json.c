@@ -163,6 +163,7 @@ void blocked_json(struct view *v, struct json *j, const struct model *m)
 		return;
 	json_uint(j, "blocked", l.all_blocked);
 	json_uint(j, "goroutines_parked", l.parked);
+	put_text(j, "why_no_wait_points", blocked_why_no_wait_points(m, &l));
 	put_groups(j, m, &l);
 	put_threads(j, "ms", m, l.blocked, l.nblocked);
 	put_threads(j, "hostages", m, l.hostage, l.nhostages);

@@ -116,3 +116,11 @@ void blocked_list_free(struct blocked_list *l)
 	free(l->hostage);
 	*l = (struct blocked_list){ 0 };
 }
+
+const char *blocked_why_no_wait_points(const struct model *m, const struct blocked_list *l)
+{
+	for (size_t i = 0; i < l->nblocked; i++)
+		if (brief_wait_point(m, l->blocked[i]))
+			return NULL;
+	return l->nblocked ? model_text(m, GRT_TEXT_ABOUT, GRT_ABOUT_WHY_NO_STACKS) : NULL;
+}
