@@ -23,6 +23,7 @@
 	60000000000ll /* all Ps idle: sleeps until woken, and looks around once a minute */
 #define SYSMON_REAP_NS 1000000000ll /* how often it looks for idle Ms to let go */
 #define LOST_WORK_NS 5000000000ll   /* debug builds: work beside an idle P for so long is lost */
+#define MIDLE_WALK 64               /* debug builds: idle Ms that are counted at each change */
 #define SLICE_NS 10000000           /* a G that runs longer is asked to yield */
 #define NETPOLL_STALE_NS 10000000   /* sysmon polls the network when nobody has for so long */
 

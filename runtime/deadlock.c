@@ -15,6 +15,7 @@
 #include "fatal.h"
 #include "lock.h"
 #include "mset.h"
+#include "netpoll.h"
 #include "observer.h"
 #include "pset.h"
 
@@ -68,6 +69,8 @@ void mset_check_deadlock(void)
 		return;
 	MUST(run == 0, "checkdead: inconsistent counts: M made %ld freed %ld idle %u locked %d",
 	     (long)sched.mnext, (long)sched.nmfreed, sched.nmidle, sched.nmidlelocked);
+	/* An M that polls is not idle. Of Gs that were made runnable the count goes down before it is. */
+	INVARIANT(14, !netpoll_any_waiters(), "Gs wait in the netpoller, and no M does");
 	/* Before the Gs are looked at: a foreign thread may be making one runnable right now. */
 	if (has_foreign_threads() || __atomic_load_n(&sched.has_foreign_caller, __ATOMIC_SEQ_CST))
 		return;

@@ -41,6 +41,25 @@ void m_status_set(struct m *m, enum grt_m_status st)
 	__atomic_store_n(&m->status, st, __ATOMIC_RELEASE);
 }
 
+/* A long list is walked now and then only. sched.lock held. */
+static void midle_check(void)
+{
+#ifdef GRT_DEBUG
+	static u32 changes;
+	u32 n = 0;
+
+	if (sched.nmidle > MIDLE_WALK && ++changes % MIDLE_WALK != 0)
+		return;
+	for (const struct m *m = sched.midle, *prev = NULL; m; prev = m, m = m->schedlink) {
+		INVARIANT(19, m->schedprev == prev, "M%lu is not where its neighbour is",
+			  (unsigned long)m->id);
+		n++;
+	}
+	INVARIANT(19, n == sched.nmidle, "%u idle Ms are counted and %u on the list", sched.nmidle,
+		  n);
+#endif
+}
+
 /* The idle list. sched.lock held. */
 static void midle_push(struct m *m)
 {
@@ -53,6 +72,7 @@ static void midle_push(struct m *m)
 		sched.midle_tail = m;
 	sched.midle = m;
 	sched.nmidle++;
+	midle_check();
 }
 
 static void midle_remove(struct m *m)
@@ -60,8 +80,8 @@ static void midle_remove(struct m *m)
 	*(m->schedprev ? &m->schedprev->schedlink : &sched.midle) = m->schedlink;
 	*(m->schedlink ? &m->schedlink->schedprev : &sched.midle_tail) = m->schedprev;
 	m->schedlink = m->schedprev = NULL;
-	INVARIANT(19, sched.nmidle > 0, "an idle M that was not counted");
 	sched.nmidle--;
+	midle_check();
 }
 
 static void start_idle(struct m *m, struct p *p, bool spinning, u64 from)

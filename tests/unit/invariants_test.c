@@ -293,6 +293,30 @@ static void test_i13_a_wish_for_the_p_on_its_way_to_idle_is_granted(void **state
 	child_must_pass(hand_off_while_the_last_that_spins_finds_work);
 }
 
+/* --- I14: who waits for the network leaves one M that polls ------------------------------------------ */
+
+static void wait_for_ever(void)
+{
+	static grt_waitgroup wg = GRT_WAITGROUP_INIT;
+
+	grt_waitgroup_add(&wg, 1);
+	grt_waitgroup_wait(&wg);
+}
+
+/* Somebody polls, it is said. */
+static void wait_without_a_poller(void)
+{
+	sched.netpoll_waiters = 1;
+	sched.lastpoll = 0;
+	wait_for_ever();
+}
+
+static void test_i14_a_wait_that_nobody_polls_for_is_found_out(void **state)
+{
+	(void)state;
+	goroutine_must_say(wait_without_a_poller, "fatal error: I14: Gs wait in the netpoller");
+}
+
 /* --- I15: the poller sleeps no longer than until the earliest timer --------------------------------- */
 
 #define DUE_NS 1000
@@ -350,6 +374,20 @@ static void test_i15_every_timer_is_told(void **state)
 	(void)state;
 	goroutine = arm_many_timers;
 	child_must_pass(on_one_p);
+}
+
+/* --- I19: idle Ms are counted ---------------------------------------------------------------------- */
+
+static void idle_with_a_wrong_count(void)
+{
+	sched.nmidle++;
+	wait_for_ever();
+}
+
+static void test_i19_an_idle_m_too_few_is_found_out(void **state)
+{
+	(void)state;
+	goroutine_must_say(idle_with_a_wrong_count, "fatal error: I19: ");
 }
 
 /* --- I20: a local queue is FIFO; the global queue gets its look ------------------------------------- */
@@ -448,8 +486,10 @@ int main(void)
 		cmocka_unit_test(test_i12_a_call_that_keeps_its_p_too_long_is_found_out),
 		cmocka_unit_test(test_i13_a_p_that_idles_beside_work_is_found_out),
 		cmocka_unit_test(test_i13_a_wish_for_the_p_on_its_way_to_idle_is_granted),
+		cmocka_unit_test(test_i14_a_wait_that_nobody_polls_for_is_found_out),
 		cmocka_unit_test(test_i15_a_poller_that_sleeps_past_a_timer_is_found_out),
 		cmocka_unit_test(test_i15_every_timer_is_told),
+		cmocka_unit_test(test_i19_an_idle_m_too_few_is_found_out),
 		cmocka_unit_test(test_i20_a_queue_out_of_order_is_found_out),
 		cmocka_unit_test(test_i20_a_forgotten_global_queue_is_found_out),
 		cmocka_unit_test(test_i21_a_slice_without_an_end_is_found_out),
