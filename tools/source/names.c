@@ -232,11 +232,14 @@ void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_r
 {
 	int32_t nr = (int32_t)(row->arg[2] >> 32);
 	const struct syscall_desc *d = syscall_desc(nr);
-	const uint64_t *all = call ? call->arg : NULL;
 	int known = call ? GRT_REC_ARGS : 1;
+	uint64_t args[GRT_REC_ARGS];
+	const uint64_t *all = call ? args : NULL;
 	char buf[NAME_BYTES];
 	bool is_same;
 
+	for (int i = 0; call && i < GRT_REC_ARGS; i++)
+		args[i] = call->arg[i];
 	if ((!d && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN))
 		return;
 	is_same = is_same_call(n, row, call);
