@@ -102,17 +102,31 @@ static const struct grt_rec *last_retake(const struct fixture *f)
 	return &f->seen.retake[(f->seen.retakes - 1) % RETAKES];
 }
 
+static struct source *source_with(struct target *t, const struct source_opts *o)
+{
+	int code = -1;
+	struct source *s = source_live_open(t, o, &code);
+
+	assert_non_null(s);
+	assert_int_equal(code, EXIT_FINE);
+	return s;
+}
+
 static struct source *source_on(struct target *t, bool sample_only)
 {
 	struct source_opts o = { .sample_only = sample_only,
 				 .kinds = ALL_KINDS,
 				 .want_switches = true };
-	int code = -1;
-	struct source *s = source_live_open(t, &o, &code);
 
-	assert_non_null(s);
-	assert_int_equal(code, EXIT_FINE);
-	return s;
+	return source_with(t, &o);
+}
+
+/* As on kernels without uprobe_multi. */
+static struct source *source_one_by_one(struct target *t)
+{
+	struct source_opts o = { .one_by_one = true, .kinds = ALL_KINDS, .want_switches = true };
+
+	return source_with(t, &o);
 }
 
 /* A target at its gate. */
@@ -196,30 +210,63 @@ static void expect_all_on(const struct target *t)
 			fail_msg("never: %s", #condition);                                    \
 	} while (0)
 
-static void test_every_hit_is_told_once(void **state)
+static void expect_all_armed(const struct fixture *f)
+{
+	struct source_status st = status_of(f->s);
+
+	assert_int_equal(st.wanted, f->t->nsites);
+	assert_int_equal(st.armed, st.wanted);
+}
+
+/* The target makes HITS calls: each is told once, in order, with its arguments, and none is lost. */
+static void expect_every_hit(struct fixture *f)
 {
 	struct source_status st;
+
+	assert_int_equal(write(f->gate, "", 1), 1);
+	program_expect(&f->p, "blocks: 1009");
+
+	AWAIT(f, f->seen.blocks >= HITS);
+	kill(f->p.pid, SIGSTOP);
+	AWAIT(f, f->seen.records == status_of(f->s).probe_hits);
+	assert_int_equal(f->seen.blocks, HITS);
+	assert_int_equal(f->seen.bad_args, 0);
+	assert_int_equal(f->seen.bad_order, 0);
+	st = status_of(f->s);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(st.lost[i], 0);
+}
+
+static void test_every_hit_is_told_once(void **state)
+{
 	struct fixture f;
 
 	(void)state;
 	given_gate(&f, "1009");
 	f.s = source_on(f.t, false);
-	st = status_of(f.s);
-	assert_int_equal(st.wanted, f.t->nsites);
-	assert_int_equal(st.armed, st.wanted);
+	assert_int_equal(status_of(f.s).level, 1);
+	expect_all_armed(&f);
 
-	assert_int_equal(write(f.gate, "", 1), 1);
-	program_expect(&f.p, "blocks: 1009");
+	expect_every_hit(&f);
+	end(&f);
+}
 
-	AWAIT(&f, f.seen.blocks >= HITS);
-	kill(f.p.pid, SIGSTOP);
-	AWAIT(&f, f.seen.records == status_of(f.s).probe_hits);
-	assert_int_equal(f.seen.blocks, HITS);
-	assert_int_equal(f.seen.bad_args, 0);
-	assert_int_equal(f.seen.bad_order, 0);
-	st = status_of(f.s);
-	for (int i = 0; i < 8; i++)
-		assert_int_equal(st.lost[i], 0);
+static void test_every_hit_is_told_once_by_probes_one_by_one(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	given_gate(&f, "1009");
+	expect_all_off(f.t);
+	f.s = source_one_by_one(f.t);
+	assert_int_equal(status_of(f.s).level, 2);
+	expect_all_armed(&f);
+
+	expect_every_hit(&f);
+
+	f.s->ops->close(f.s);
+	f.s = NULL;
+	expect_all_off(f.t);
 	end(&f);
 }
 
@@ -436,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_hit_is_told_once),
+		cmocka_unit_test(test_every_hit_is_told_once_by_probes_one_by_one),
 		cmocka_unit_test(test_closing_leaves_nothing_in_the_target),
 		cmocka_unit_test(test_of_three_tracers_each_is_on_its_own),
 		cmocka_unit_test(test_killed_tracer_leaves_nothing_in_the_target),

@@ -238,7 +238,7 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 		e->link[i] = -1;
 	e->cpus = libbpf_num_possible_cpus();
 	*ret_level = 1;
-	multi = rc = try_open(e, o, false);
+	multi = rc = o->one_by_one ? -EOPNOTSUPP : try_open(e, o, false);
 	if (rc < 0) {
 		detach(e);
 		*ret_level = 2;

@@ -17,7 +17,7 @@ struct events;
 struct events_opts {
 	const struct target *target;
 	uint64_t kinds;
-	bool want_switches;
+	bool want_switches, one_by_one;
 	uint32_t init_tgid;      /* of the target in the initial pid namespace */
 	uint32_t observer_level; /* of our pid namespace */
 };

@@ -269,6 +269,7 @@ static void open_events(struct live *l)
 		.target = l->target,
 		.kinds = l->opts.kinds,
 		.want_switches = l->opts.want_switches,
+		.one_by_one = l->opts.one_by_one,
 	};
 	uint64_t start_ns = threads_now_ns(), armed = 0;
 	char why[128];
