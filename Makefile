@@ -170,7 +170,7 @@ include tests/tests.mk
 BUILD_PACKAGES := gcc make pkg-config clang llvm bpftool libbpf-dev libelf-dev libdw-dev libiberty-dev \
 	zlib1g-dev linux-libc-dev systemtap-sdt-dev libhttp-parser-dev libc6-dev
 CHECK_PACKAGES := libcmocka-dev wrk python3-jsonschema clang-format spin iproute2 libcap2-bin binutils \
-	elfutils golang-go zsh mandoc
+	elfutils golang-go zsh mandoc patch
 
 deps:
 	$(Q)tests/packages.sh $(BUILD_PACKAGES)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """mutants.py - do the assertions bite? Builds the runtime with one mistake at a time.
 
-  mutants.py --plain DIR --debug DIR [--jobs N] [NN...]
+  mutants.py --plain DIR --debug DIR [--jobs N] [--no-control] [NN...]
 
 Each NN-name.patch next to this file is a mutant. The lines before its diff say what it breaks and who
 must find out:
@@ -15,7 +15,10 @@ must find out:
 
 A mutant is caught when that very test fails and its text names the cause. One that survives, fails with
 other words, does not apply or does not build, makes the exit status 1. The unmutated runtime must pass all
-these tests: the control, run first.
+these tests: the control, run first, unless --no-control says that this has just been shown.
+
+Each mutant counts as a test, and so does each test of the control; the last line is that of tests/run.c, and
+is added like that one to the file named by TEST_TOTALS.
 
 Only the files that a patch touches are compiled again; all other objects are those of DIR, which is a build
 directory of this tree.
@@ -169,8 +172,8 @@ def verdict(builder, m):
 
 
 def control(builder, mutants):
-    """The same programs with nothing replaced: the tests named must pass."""
-    bad = 0
+    """The same programs with nothing replaced must pass: (how many do, how many do not)."""
+    good = bad = 0
     for test, variant in sorted({(m.test, m.variant) for m in mutants}):
         out = builder.link(test, variant, {}, f"{builder.scratch}/{os.path.basename(test)}.{variant}")
         failed, text = read_test(out, None)
@@ -179,7 +182,16 @@ def control(builder, mutants):
         if failed or failed is None:
             bad += 1
             print(text[-3000:])
-    return bad
+        else:
+            good += 1
+    return good, bad
+
+
+def tell_totals(passed, failed):
+    if os.environ.get("TEST_TOTALS"):
+        with open(os.environ["TEST_TOTALS"], "a", encoding="utf-8") as f:
+            f.write(f"{passed} {failed} 0\n")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
 
 
 def main():
@@ -194,11 +206,11 @@ def main():
     mutants = [m for m in mutants if not args.only or m.name.split("-")[0] in args.only]
     if not mutants:
         sys.exit("mutants: no such mutant")
-    caught = bad = 0
+    caught = good = bad = 0
     with tempfile.TemporaryDirectory(prefix="mutants.") as scratch:
         builder = Builder({"plain": args.plain, "debug": args.debug}, scratch)
         if not args.no_control:
-            bad = control(builder, mutants)
+            good, bad = control(builder, mutants)
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
             for m, (ok, text, seconds) in zip(mutants,
                                               pool.map(lambda m: verdict(builder, m), mutants)):
@@ -206,6 +218,7 @@ def main():
                 print(f"{'caught' if ok else 'MISSED':8} {m.name:32} {seconds:5.1f} s  {m.breaks}\n"
                       f"{'':8} {m.case}: {text}", flush=True)
     print(f"{caught} of {len(mutants)} mutants caught")
+    tell_totals(caught + good, len(mutants) - caught + bad)
     return 0 if caught == len(mutants) and not bad else 1
 
 
