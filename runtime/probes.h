@@ -31,7 +31,8 @@ extern probe_listener probe_sink; /* A */
 void probes_count(u64 kinds, int n);
 
 /* Is anybody listening? For call sites that must compute an argument. */
-#define PROBE_ON(name) __builtin_expect(grt_##name##_semaphore != 0, 0)
+#define PROBE_ON(name) \
+	__builtin_expect(__atomic_load_n(&grt_##name##_semaphore, __ATOMIC_RELAXED) != 0, 0)
 #define PROBE_FIRE(name, ...)                      \
 	do {                                       \
 		if (PROBE_ON(name))                \

@@ -64,7 +64,8 @@ $(O)/run: tests/run.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) $(CFLAGS) -MF $@.d -o $@ $<
 
-RUNTIME_TESTS = $(RT_UNIT_BIN) $(SCHED_BIN)
+# In the variants also what asserts: the runtime, the library and the tool that it starts are built so.
+RUNTIME_TESTS = $(RT_UNIT_BIN) $(SCHED_BIN) $(if $(SAN),$(ASSERT_BIN))
 tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(ASSERT_BIN) $(E2E_BIN) $(TRACEES) $(O)/run
 
 # --- running ---------------------------------------------------------------------------------------
@@ -74,12 +75,12 @@ TEST_ENV = GOTRACE=$(abspath $(O))/gotrace TRACEE_DIR=$(abspath $(O))/tracee \
 	EXAMPLES_DIR=$(abspath $(O))/examples GOTRACE_TREE=$(CURDIR) BUILD_DIR=$(abspath $(O)) \
 	TSAN_OPTIONS=atexit_sleep_ms=0
 
-test-runtime: $(RUNTIME_TESTS) $(O)/run
+test-runtime: $(RUNTIME_TESTS) $(if $(SAN),$(O)/gotrace $(O)/examples/growth) $(O)/run
 	$(Q)$(TEST_ENV) $(O)/run --label '$(if $(SAN),$(SAN): )' $(RUNTIME_TESTS)
 test-tools: all tests
 	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(ASSERT_BIN) tests/assert/example_test.sh tests/e2e/golden_test.sh $(E2E_BIN)
 
-# The runtime's tests once more, as each of these sees them.
+# The tests of the runtime and the assertions once more, as each of these sees them.
 VARIANTS := debug stress address thread
 $(VARIANTS:%=test-%):
 	$(Q)$(MAKE) --no-print-directory O=$(O)/$(@:test-%=%) SAN=$(@:test-%=%) test-runtime

@@ -10,7 +10,11 @@
 #include <sys/syscall.h>
 
 #define PROCS 2
+#ifdef GRT_STRESS
+#define LEFT_ALONE_NS 20000 /* there it is this, so that Ps are taken more often */
+#else
 #define LEFT_ALONE_NS 10000000 /* a P in a call that nobody needs */
+#endif
 #define SPINNERS 2
 #define FATAL 2
 
@@ -194,6 +198,7 @@ RUNTIME_TEST(who_waits_in_a_goroutine_leaves_its_p_to_others, 1)
 	gotrace_scope_end(s);
 }
 
+#ifndef __SANITIZE_THREAD__ /* its own thread is one that may call in: there is no verdict */
 static int deadlock(void *unused)
 {
 	static grt_mutex never;
@@ -221,6 +226,7 @@ static void an_open_scope_keeps_no_deadlock_from_being_found(void **state)
 	assert_int_equal(WEXITSTATUS(c.status), FATAL);
 	assert_non_null(strstr(c.output, "all goroutines are asleep - deadlock!"));
 }
+#endif
 
 int main(void)
 {
@@ -229,7 +235,9 @@ int main(void)
 		cmocka_unit_test(after_a_call_another_p_is_taken_if_the_old_one_is_busy),
 		cmocka_unit_test(sysmon_leaves_a_p_that_nobody_needs_for_10_ms),
 		cmocka_unit_test(who_waits_in_a_goroutine_leaves_its_p_to_others),
+#ifndef __SANITIZE_THREAD__
 		cmocka_unit_test(an_open_scope_keeps_no_deadlock_from_being_found),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,14 +89,23 @@ static long until_finished(void *unused)
 	return 0;
 }
 
+static size_t parked(void)
+{
+	static struct collected got;
+
+	collect(&got);
+	return collected_count(&got, GRT_K_g_park);
+}
+
 /* While this goroutine is in foreign code, both Ps idle: what the thread readies must run there. */
 RUNTIME_TEST(a_foreign_thread_wakes_a_goroutine, PROCS)
 {
 	pthread_t t;
 
+	EXPECT_EQ(grt_sink_open(KIND(g_park), 0), 0);
 	EXPECT_EQ(grt_mutex_lock(&held), 0);
 	EXPECT_EQ(grt_go(lock_it, NULL), 0);
-	AWAIT(__atomic_load_n(&held.waiters.head, __ATOMIC_SEQ_CST) != NULL);
+	AWAIT(parked() == 1);
 	EXPECT_EQ(pthread_create(&t, NULL, unlock_it, NULL), 0);
 	EXPECT_EQ(grt_blocking_call(until_finished, NULL), 0);
 	EXPECT(__atomic_load_n(&finished, __ATOMIC_SEQ_CST) == 1, "the wake-up is lost");
