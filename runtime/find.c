@@ -133,19 +133,31 @@ static struct g *find_net(struct p *p)
 	return g;
 }
 
-/* Every SCHED_FAIR_TICK schedules: what a busy local queue would starve. */
+/* Nobody has looked at the network for a while, and somebody waits for it. */
+static bool is_net_due(void)
+{
+	i64 last = __atomic_load_n(&sched.lastpoll, __ATOMIC_RELAXED);
+
+	return netpoll_any_waiters() && last != 0 && last + NETPOLL_FAIR_NS < clock_ns();
+}
+
+/*
+ * Every SCHED_FAIR_TICK schedules: what a busy local queue would starve. The global queue is never empty
+ * where Gs yield all the time: the network has its turn all the same.
+ */
 static struct g *find_fair(struct p *p)
 {
-	struct g *g;
-	i64 last;
+	struct g *g, *ready;
 
 	if (p->schedtick % SCHED_FAIR_TICK != 0)
 		return NULL;
 	g = find_global(p, 1);
-	if (g || !netpoll_any_waiters())
-		return g;
-	last = __atomic_load_n(&sched.lastpoll, __ATOMIC_RELAXED);
-	return last != 0 && last + NETPOLL_FAIR_NS < clock_ns() ? find_net(p) : NULL;
+	ready = is_net_due() ? find_net(p) : NULL;
+	if (!g)
+		return ready;
+	if (ready)
+		queue_g(p, ready, false);
+	return g;
 }
 
 static u64 rng_next(struct m *m)
