@@ -32,6 +32,7 @@ _Static_assert(sizeof(struct grt_rec) == 64, "grt_rec is an ABI");
 /* Record flags. */
 #define GRT_RF_RETRIED 0x0001 /* snapshot row: moved while it was read, and was read again */
 #define GRT_RF_TORN 0x0002    /* snapshot row: still moving after the last retry: treat as on-CPU */
+#define GRT_RF_CALL_SHIFT 4   /* SNAP_CALL of a foreign function: from here the call's number + 1 */
 
 enum grt_kind {
 	GRT_K_NONE = 0,
@@ -60,8 +61,9 @@ enum grt_kind {
 	GRT_K_SNAP_P = 0x202,     /* p, status, m + 1 or 0, runq length, schedtick, reserved */
 	GRT_K_SNAP_M = 0x203,     /* see grt_snap_m_* below; one per thread, foreign ones too */
 	GRT_K_SNAP_CALL =
-		0x204,        /* kernel's view of the thread of the M row before: six arguments */
-	GRT_K_SNAP_G = 0x205, /* g, status | wait reason << 8 | poll mode << 16, fd (-1: none),
+		0x204, /* kernel's view of the thread of the M row before: six arguments; of a
+				 foreign function: of the call that it has made, see GRT_RF_CALL_SHIFT */
+	GRT_K_SNAP_G = 0x205,      /* g, status | wait reason << 8 | poll mode << 16, fd (-1: none),
 				 since_ns (0: not known), m + 1 or 0, fn_ptr */
 	GRT_K_SNAP_COUNT = 0x206,  /* totals kept by the runtime: handoffs, retakes, slow exits,
 				     self (given up at once), threads made, threads gone */

@@ -160,9 +160,10 @@ static void test_a_thing_that_many_wait_for_keeps_its_name(void **state)
 
 static void assert_alike(size_t n, const char *kind, const char *a, const char *b, const char *want)
 {
-	char text[64];
+	char text[80];
 
-	alike_put(text, sizeof(text), n, kind, a, alike_bytes(a, b, SIZE_MAX));
+	alike_put(text, sizeof(text), n, kind, a, alike_begin(a, b, SIZE_MAX),
+		  alike_end(a, b, SIZE_MAX));
 	assert_string_equal(text, want);
 }
 
@@ -180,11 +181,17 @@ static void test_many_things_in_few_words(void **state)
 	assert_alike(2, "socket", "unix /run/a", "unix /run/b", "2 sockets: unix /run/*");
 	assert_alike(2, "socket", "unix /run/a", "unix /tmp/b", "2 sockets: unix /*");
 	assert_alike(2, "socket", "unix /run/a", "unix @x", "2 sockets: unix /run/a, ...");
+	assert_alike(2, "socket", "tcp 10.0.0.1:4711->10.0.0.2:5432",
+		     "tcp 10.0.0.1:4799->10.0.0.2:5432",
+		     "2 sockets: tcp 10.0.0.1:*->10.0.0.2:5432");
+	assert_alike(2, "FIFO", "/x/fifo-10 (deleted)", "/x/fifo-12 (deleted)",
+		     "2 FIFOs: /x/fifo-* (deleted)");
+	assert_alike(2, "file", "/x/aa", "/x/a", "2 files: /x/a*");
 	/* é and è share their first byte. */
 	assert_alike(2, "file", "/x/\xc3\xa9", "/x/\xc3\xa8", "2 files: /x/*");
-	alike_put(text, sizeof(text), 2, "path", NULL, 0);
+	alike_put(text, sizeof(text), 2, "path", NULL, 0, 0);
 	assert_string_equal(text, "2 paths");
-	alike_put(text, sizeof(text), 97, "FIFO", "/tmp/x/fifo-12", 12);
+	alike_put(text, sizeof(text), 97, "FIFO", "/tmp/x/fifo-12", 12, 0);
 	assert_string_equal(text, "97 FIFOs: /tmp/");
 }
 

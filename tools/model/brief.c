@@ -15,6 +15,7 @@ static enum grt_text text_of(char letter)
 {
 	switch (letter) {
 	case 'p':
+	case 'P':
 		return GRT_TEXT_STRING;
 	case 'f':
 	case 'a':

@@ -159,12 +159,14 @@ static int group_compare(const void *a, const void *b, void *arg)
 	return longer_first(x->first, y->first);
 }
 
-/* What a name shares with the one that is `back` places before it. */
-static size_t same_with(const struct member *member, size_t back, size_t same)
+static void share(struct group *g, const struct member *member)
 {
-	const char *name = member->name, *before = (member - back)->name;
+	const char *kind = member->kind, *name = member->name;
 
-	return name && before ? alike_bytes(before, name, same) : 0;
+	if (g->kind && (!kind || strcmp(g->kind, kind)))
+		g->kind = NULL;
+	g->begin = g->name && name ? alike_begin(g->name, name, g->begin) : 0;
+	g->end = g->name && name ? alike_end(g->name, name, g->end) : 0;
 }
 
 /* Members lie sorted; returns how many groups they make. */
@@ -179,12 +181,11 @@ static size_t collect(struct group *row, size_t *group_of, const struct member *
 		if (is_new)
 			row[groups++] = (struct group){ .first = member[i].t,
 							.kind = member[i].kind,
-							.same = member[i].name ? SIZE_MAX : 0 };
+							.name = member[i].name,
+							.begin = SIZE_MAX,
+							.end = SIZE_MAX };
 		g = &row[groups - 1];
-		if (g->kind && (!member[i].kind || strcmp(g->kind, member[i].kind)))
-			g->kind = NULL;
-		if (g->same)
-			g->same = same_with(member + i, is_new ? 0 : 1, g->same);
+		share(g, member + i);
 		g->n++;
 		g->objects += is_new || member[i].object != member[i - 1].object;
 		if (longer_first(member[i].t, g->first) < 0)
@@ -262,7 +263,7 @@ void group_call(char *buf, size_t bytes, const struct model *m, const struct gro
 			  g->kind                 ? g->kind
 			  : o.what == GRT_TEXT_FD ? "descriptor"
 						  : "path",
-			  model_text(m, o.what, o.key), g->same);
+			  g->name, g->begin, g->end);
 		snprintf(buf, bytes, "%s(%s)", d->name, things);
 		return;
 	}

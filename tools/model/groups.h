@@ -16,9 +16,10 @@ enum group_by { GROUP_BY_CALL, GROUP_BY_STACK };
 struct group {
 	const struct model_thread *first; /* waits longest */
 	size_t n;
-	size_t objects;   /* different things the call is made on */
-	const char *kind; /* of all of them: "FIFO"; NULL: not known, or they differ */
-	size_t same;      /* bytes that their names begin with */
+	size_t objects;    /* different things the call is made on */
+	const char *name;  /* of one of them, or NULL */
+	const char *kind;  /* of all of them: "FIFO"; NULL: not known, or they differ */
+	size_t begin, end; /* bytes that their names begin and end with */
 };
 
 struct groups {

@@ -87,6 +87,7 @@ static void call_row(struct snapshot *s, const struct grt_rec *rec)
 		return;
 	t->has_args = true;
 	memcpy(t->args, rec->arg, sizeof(t->args));
+	t->inner_nr_1 = rec->flags >> GRT_RF_CALL_SHIFT;
 }
 
 static bool stack_row(struct snapshot *s, const struct grt_rec *rec)

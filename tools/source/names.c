@@ -6,6 +6,7 @@
 #include "names.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define PAGE_BYTES 4096u
 #define CALL_SLOTS 16384u /* a power of two: more threads than that are only named again */
 #define NAMED_FDS (1u << 16)
+#define POLLED_MAX 4      /* of a list of descriptors: the first ones */
 #define LOOKED_SLOTS 256u /* paths that threads open: most are the same few */
 
 /* Where a path led to in this snapshot. */
@@ -227,28 +229,42 @@ static bool is_same_call(struct names *n, const struct grt_rec *row, const struc
 	return is_same;
 }
 
-void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
-		  source_emit_fn emit, void *arg)
+/* "5<udp 127.0.0.1:4711->127.0.0.53:53>, 6": what a poll waits for, under the address of the list. */
+static void name_polled(struct names *n, uint64_t addr, uint64_t nfds, source_emit_fn emit,
+			void *arg)
 {
-	int32_t nr = (int32_t)(row->arg[2] >> 32);
-	const struct syscall_desc *d = syscall_desc(nr);
-	int known = call ? GRT_REC_ARGS : 1;
-	uint64_t args[GRT_REC_ARGS];
-	const uint64_t *all = call ? args : NULL;
-	char buf[NAME_BYTES];
-	bool is_same;
+	struct pollfd fds[POLLED_MAX];
+	char buf[NAME_BYTES] = "";
+	struct fdname_is is;
+	size_t at = 0, known = nfds < POLLED_MAX ? (size_t)nfds : POLLED_MAX;
+	struct target_read r = { .addr = addr,
+				 .buf = fds,
+				 .bytes = (uint32_t)(known * sizeof(fds[0])) };
 
-	for (int i = 0; call && i < GRT_REC_ARGS; i++)
-		args[i] = call->arg[i];
-	if ((!d && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN))
+	if (known == 0 || target_read_many(n->target, &r, 1) != 1)
 		return;
-	is_same = is_same_call(n, row, call);
-	if (is_same && !opens_path(nr, all))
-		return;
-	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))
-		names_put(n, GRT_TEXT_FUNCTION, row->arg[5], buf, emit, arg);
+	for (size_t i = 0; i < known && at < sizeof(buf); i++) {
+		bool is_known = fdname_look(n->fdname, fds[i].fd, &is);
+
+		at += (size_t)snprintf(buf + at, sizeof(buf) - at, "%s%d%s%s%s", i ? ", " : "",
+				       fds[i].fd, is_known ? "<" : "", is_known ? is.name : "",
+				       is_known ? ">" : "");
+	}
+	if (nfds > known && at < sizeof(buf))
+		snprintf(buf + at, sizeof(buf) - at, ", ...");
+	names_put(n, GRT_TEXT_STRING, addr, buf, emit, arg);
+	names_put(n, GRT_TEXT_STRING_KIND, addr, "", emit, arg);
+}
+
+/* Names of the arguments of a call; all: all six, or NULL where only the first one is known. */
+static void name_arguments(struct names *n, int32_t nr, const uint64_t *all, uint64_t first,
+			   bool is_same, source_emit_fn emit, void *arg)
+{
+	const struct syscall_desc *d = syscall_desc(nr);
+	int known = all ? GRT_REC_ARGS : 1;
+
 	for (int i = 0; d && i < known && d->args[i]; i++) {
-		uint64_t v = all ? all[i] : row->arg[5];
+		uint64_t v = all ? all[i] : first;
 		char how = syscall_letter(d, i, all);
 
 		/* AT_FDCWD and its like are no descriptors. */
@@ -256,5 +272,31 @@ void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_r
 			name_fd(n, (int)v, emit, arg);
 		else if (how == 'p')
 			name_path(n, nr, all, v, emit, arg);
+		else if (how == 'P' && all)
+			name_polled(n, v, all[i + 1], emit, arg);
 	}
+}
+
+void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
+		  source_emit_fn emit, void *arg)
+{
+	int32_t nr = (int32_t)(row->arg[2] >> 32);
+	uint64_t args[GRT_REC_ARGS];
+	const uint64_t *all = call ? args : NULL;
+	char buf[NAME_BYTES];
+	bool is_same;
+
+	if (call)
+		memcpy(args, call->arg, sizeof(args));
+	if ((!syscall_desc(nr) && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN))
+		return;
+	is_same = is_same_call(n, row, call);
+	if (is_same && !opens_path(nr, all))
+		return;
+	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))
+		names_put(n, GRT_TEXT_FUNCTION, row->arg[5], buf, emit, arg);
+	/* It has called on. */
+	if (nr == GRT_NR_FOREIGN && call)
+		nr = (call->flags >> GRT_RF_CALL_SHIFT) - 1;
+	name_arguments(n, nr, all, row->arg[5], is_same, emit, arg);
 }

@@ -179,6 +179,8 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 	call = rec;
 	call.kind = GRT_K_SNAP_CALL;
 	memcpy(call.arg, t->args, sizeof(call.arg));
+	if (t->nr >= 0 && (int32_t)(rec.arg[2] >> 32) == GRT_NR_FOREIGN)
+		call.flags |= (uint16_t)((t->nr + 1) << GRT_RF_CALL_SHIFT);
 	has_call = (rec.arg[2] >> 16) & GRT_MA_HAS_CALL;
 	if (has_call)
 		o->emit(o->arg, &call);

@@ -225,11 +225,30 @@ static void put_groups(struct view *v, const struct model *m, const struct block
 	free(r);
 }
 
+/* "these hold a P and run nobody: 2 of 2 Ps, nothing can run; 1.0s of their time lost so far" */
+static void put_held(struct view *v, const struct model *m, const struct blocked_list *l)
+{
+	uint32_t procs = model_snap(m)->procs;
+	uint64_t lost_ns = blocked_held_ns(m, l);
+	char line[LINE_BYTES], lost[FMT_BYTES];
+	size_t n;
+
+	n = (size_t)snprintf(line, sizeof(line), "these hold a P and run nobody: %zu of %u P%s",
+			     l->nhostages, procs, procs == 1 ? "" : "s");
+	if (l->nhostages == procs)
+		n += (size_t)snprintf(line + n, sizeof(line) - n, ", nothing can run");
+	if (lost_ns) {
+		fmt_duration(lost, lost_ns);
+		snprintf(line + n, sizeof(line) - n, "; %s of their time lost so far", lost);
+	}
+	wrap_put(v->out, line, 0, v->columns);
+}
+
 static void put_hostages(struct view *v, const struct model *m, const struct blocked_list *l)
 {
 	unsigned int n = COUNT(hostage_columns);
 	struct grid_row *r = calloc(1, sizeof(*r));
-	char call[CALL_BYTES];
+	char call[CALL_BYTES], before[LINE_BYTES] = "";
 	struct grid g;
 
 	grid_init(&g, hostage_columns, n, v->columns);
@@ -244,15 +263,17 @@ static void put_hostages(struct view *v, const struct model *m, const struct blo
 			put_for(r->cell[4], m, t);
 			call_text(call, sizeof(call), m, t);
 			put_call(r->cell[5], pass ? grid_room(&g) : 0, call, "");
-			if (pass)
-				grid_put_row(&g, r, v->out);
-			else
+			if (!pass) {
 				grid_widen(&g, r);
+				continue;
+			}
+			grid_put_row(&g, r, v->out);
+			put_details(v, before, m, t);
 		}
 		if (pass)
 			break;
 		grid_fit(&g);
-		fputs("these hold a P and run nobody:\n", v->out);
+		put_held(v, m, l);
 		grid_put_heads(&g, v->out);
 	}
 	free(r);

@@ -47,6 +47,8 @@ bool blocked_for(const struct model *m, const struct model_thread *t, uint64_t *
 /* The descriptor that a thread's call is made on, -1: none. */
 int blocked_fd(const struct model *m, const struct model_thread *t);
 
+/* For how long Ps were held, all together: at least. */
+uint64_t blocked_held_ns(const struct model *m, const struct blocked_list *l);
 /* NULL: some have one, there are none, or it is not known. */
 const char *blocked_why_no_wait_points(const struct model *m, const struct blocked_list *l);
 

@@ -124,3 +124,14 @@ const char *blocked_why_no_wait_points(const struct model *m, const struct block
 			return NULL;
 	return l->nblocked ? model_text(m, GRT_TEXT_ABOUT, GRT_ABOUT_WHY_NO_STACKS) : NULL;
 }
+
+uint64_t blocked_held_ns(const struct model *m, const struct blocked_list *l)
+{
+	uint64_t sum_ns = 0, ns;
+	bool is_least;
+
+	for (size_t i = 0; i < l->nhostages; i++)
+		if (blocked_for(m, l->hostage[i], &ns, &is_least))
+			sum_ns += ns;
+	return sum_ns;
+}

@@ -73,6 +73,13 @@ static void put_arg(struct line *l, const struct model *m, char how, uint64_t v)
 		else
 			put(l, "0x%" PRIx64, v);
 		break;
+	case 'P':
+		text = model_text(m, GRT_TEXT_STRING, v);
+		if (text)
+			put(l, "[%s]", text);
+		else
+			put(l, "0x%" PRIx64, v);
+		break;
 	case 'd':
 		put(l, "%d", (int)v);
 		break;
@@ -104,6 +111,22 @@ static void put_args(struct line *l, const struct model *m, const struct syscall
 	}
 }
 
+static void put_syscall(struct line *l, const struct model *m, const struct model_thread *t,
+			int32_t nr)
+{
+	const struct syscall_desc *d = syscall_desc(nr);
+
+	if (d)
+		put(l, "%s", d->name);
+	else
+		put(l, "syscall_%d", nr);
+	if (!d || !d->args[0])
+		return;
+	put(l, "(");
+	put_args(l, m, d, t);
+	put(l, ")");
+}
+
 static void put_foreign(struct line *l, const struct model *m, const struct model_thread *t)
 {
 	const char *name = model_text(m, GRT_TEXT_FUNCTION, t->call_arg);
@@ -114,9 +137,27 @@ static void put_foreign(struct line *l, const struct model *m, const struct mode
 		put(l, "foreign 0x%" PRIx64, t->call_arg);
 }
 
-/* A P that can run nobody, though its M is in no call that we know of. */
-static const char *hostage_why(const struct model_thread *t)
+static bool is_in_page_fault(const struct model *m, const struct model_thread *t)
 {
+	static const char *const part[] = { "_fault", "userfault", "fault_page" };
+	const struct model_frame *f;
+	size_t n = model_stack(m, t, GRT_STACK_KERNEL, &f);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = model_text(m, GRT_TEXT_KERNEL, f[i].pc);
+
+		for (size_t k = 0; name && k < sizeof(part) / sizeof(part[0]); k++)
+			if (strstr(name, part[k]))
+				return true;
+	}
+	return false;
+}
+
+/* A P that can run nobody, though its M is in no call that we know of. */
+static const char *hostage_why(const struct model *m, const struct model_thread *t)
+{
+	if (is_in_page_fault(m, t))
+		return "page fault";
 	switch (t->kernel_state) {
 	case 'T':
 	case 't':
@@ -130,23 +171,19 @@ static const char *hostage_why(const struct model_thread *t)
 
 void call_text(char *buf, size_t bytes, const struct model *m, const struct model_thread *t)
 {
-	const struct syscall_desc *d = syscall_desc(t->nr);
 	struct line l = { .buf = buf, .bytes = bytes };
 
 	buf[0] = '\0';
 	if (t->nr == GRT_NR_FOREIGN) {
 		put_foreign(&l, m, t);
-	} else if (d) {
-		put(&l, "%s", d->name);
-		if (d->args[0]) {
-			put(&l, "(");
-			put_args(&l, m, d, t);
-			put(&l, ")");
+		if (t->inner_nr_1) {
+			put(&l, ": ");
+			put_syscall(&l, m, t, t->inner_nr_1 - 1);
 		}
 	} else if (t->nr >= 0) {
-		put(&l, "syscall_%d", t->nr);
+		put_syscall(&l, m, t, t->nr);
 	} else if (t->state == GRT_MS_hostage) {
-		put(&l, "%s", hostage_why(t));
+		put(&l, "%s", hostage_why(m, t));
 	}
 	if (t->attr & GRT_MA_WAITING)
 		put(&l, "%swaits for a CPU", l.n ? "; " : "");

@@ -173,8 +173,9 @@ static void sum_rest(struct growth_cause *c, size_t causes, size_t rows)
 		c[rows - 1].now += c[i].now;
 	}
 	if (causes > rows)
-		c[rows - 1] =
-			(struct growth_cause){ &rest, c[rows - 1].threads, c[rows - 1].now, 1, 0 };
+		c[rows - 1] = (struct growth_cause){
+			&rest, c[rows - 1].threads, c[rows - 1].now, 1, 0, 0
+		};
 }
 
 /* From where: in the row if there is room, else below it. */

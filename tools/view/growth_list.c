@@ -95,12 +95,15 @@ size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_n
 		while (r < end && !is_one(r->first, &c[i]))
 			r++;
 		if (r == end)
-			*r = (struct growth_cause){ .first = &c[i], .same = SIZE_MAX };
+			*r = (struct growth_cause){ .first = &c[i],
+						    .begin = SIZE_MAX,
+						    .end = SIZE_MAX };
 		n += r == end;
 		r->threads += c[i].threads;
 		r->now += c[i].now;
 		r->objects++;
-		r->same = alike_bytes(r->first->call, c[i].call, r->same);
+		r->begin = alike_begin(r->first->call, c[i].call, r->begin);
+		r->end = alike_end(r->first->call, c[i].call, r->end);
 	}
 	if (n)
 		qsort(*ret, n, sizeof(**ret), is_now ? by_now : by_threads);
@@ -110,7 +113,7 @@ size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_n
 void growth_call(char *buf, size_t bytes, const struct growth_cause *c)
 {
 	const char *call = c->first->call;
-	size_t n = strcspn(call, "("), same = c->same > n ? c->same - n - 1 : 0;
+	size_t n = strcspn(call, "("), begin = c->begin > n ? c->begin - n - 1 : 0;
 	char things[BRIEF_BYTES], name[BRIEF_BYTES] = "";
 
 	if (c->objects == 1) {
@@ -120,6 +123,7 @@ void growth_call(char *buf, size_t bytes, const struct growth_cause *c)
 	/* Between the brackets. */
 	if (call[n])
 		snprintf(name, sizeof(name), "%.*s", (int)strlen(call + n) - 2, call + n + 1);
-	alike_put(things, sizeof(things), c->objects, "object", name[0] ? name : NULL, same);
+	alike_put(things, sizeof(things), c->objects, "object", name[0] ? name : NULL, begin,
+		  c->end ? c->end - 1 : 0);
 	snprintf(buf, bytes, "%.*s(%s)", (int)n, call, things);
 }

@@ -35,7 +35,7 @@ struct growth_cause {
 	double threads;
 	uint64_t now;
 	size_t objects;
-	size_t same; /* bytes that their calls begin with */
+	size_t begin, end; /* bytes that their calls begin and end with */
 };
 /* Most threads first: made, or now. The caller frees. */
 size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_now);
