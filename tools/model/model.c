@@ -139,6 +139,8 @@ static void settle(struct model *m, uint64_t until_ns)
 	m->npending -= n;
 	if (n && m->npending)
 		memmove(m->pending, m->pending + n, m->npending * sizeof(*m->pending));
+	if (m->npending)
+		m->oldest_ns = m->pending[0].rec.time_ns;
 	if (until_ns > m->settled_ns)
 		m->settled_ns = until_ns;
 }
@@ -152,13 +154,15 @@ static void pending_add(struct model *m, const struct grt_rec *rec)
 	/* A flood between two ticks: what nothing older can come before is settled now. */
 	if (rec->time_ns > m->newest_ns)
 		m->newest_ns = rec->time_ns;
-	if (m->npending >= PENDING_MAX && m->newest_ns > MODEL_WINDOW_NS)
+	if (m->npending >= PENDING_MAX && m->newest_ns >= m->oldest_ns + MODEL_WINDOW_NS)
 		settle(m, m->newest_ns - MODEL_WINDOW_NS);
 	if (m->npending >= PENDING_MAX || !array_reserve((void **)&m->pending, &m->pending_cap,
 							 m->npending, sizeof(*m->pending))) {
 		lost_add(m, GRT_LOSS_RING, 1);
 		return;
 	}
+	if (m->npending == 0 || rec->time_ns < m->oldest_ns)
+		m->oldest_ns = rec->time_ns;
 	m->pending[m->npending].rec = *rec;
 	m->pending[m->npending++].seq = m->seq++;
 }

@@ -163,12 +163,12 @@ void blocked_json(struct view *v, struct json *j, const struct model *m)
 		return;
 	json_uint(j, "blocked", l.all_blocked);
 	json_uint(j, "goroutines_parked", l.parked);
+	json_uint(j, "procs", model_snap(m)->procs);
+	json_uint(j, "held_ns", blocked_held_ns(m, &l));
 	put_text(j, "why_no_wait_points", blocked_why_no_wait_points(m, &l));
 	put_groups(j, m, &l);
 	put_threads(j, "ms", m, l.blocked, l.nblocked);
 	put_threads(j, "hostages", m, l.hostage, l.nhostages);
-	json_uint(j, "procs", model_snap(m)->procs);
-	json_uint(j, "held_ns", blocked_held_ns(m, &l));
 	put_findings(j, m, &l);
 	blocked_list_free(&l);
 }
