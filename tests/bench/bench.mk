@@ -4,14 +4,14 @@
 #
 # `make bench-cost`: only what a watching gotrace costs its target, for longer and so to 0.1 % or so.
 #
-#   COMMANDS=threads    of gotrace, separated by commas
+#   COMMANDS=threads,blocked,growth,handoff,netpoll   of gotrace
 #   SECONDS=180         for each of them
-#   AFTER=0.15          so many seconds after the attach; from 3 on --max-overhead has acted
+#   AFTER=4             so many seconds after the attach; from 3 on --max-overhead has acted
 
 ROUNDS ?= 5
-COMMANDS ?= threads
+COMMANDS ?= threads,blocked,growth,handoff,netpoll
 SECONDS ?= 180
-AFTER ?= 0.15
+AFTER ?= 4
 # Of the whole run: start, the probes' own cost, and what LATE_S in cost.py allows.
 COST_LIMIT_S = $$(( ($(SECONDS) + 55) * $(words $(subst $(comma), ,$(COMMANDS))) ))
 comma := ,

@@ -4,24 +4,28 @@
 
 The sides take turns within each round, so that what disturbs the machine disturbs both. A value is the
 median over the rounds, with the least and the greatest unless its row says otherwise. Nothing is asserted:
-`reach` is what we aim at.
+`reach` is what we aim at. What each command of gotrace costs its target is `make bench-cost`.
 A row that could not be measured says why; one whose program failed makes the run fail.
 """
 
 import argparse
+import json
 import os
 import platform
 import re
 import resource
+import signal
 import statistics
 import subprocess
 import sys
+import time
 
 import cost
 from child import Child, Skip, parse, run
 
 HOT_CHUNKS = 11  # with a trap in every call
 COST_S = 8  # a round
+STAMPS_PCT = 10  # the target's stamps lie outside of what gotrace measures
 
 # Measurements of both sides: bench and size.
 SIDE_BENCHES = [
@@ -58,8 +62,21 @@ ROWS = [
     ("snapshot_proc_ms@10000", "gotrace: snapshot of 10,000 Ms, without BPF", "ms", None, True),
     ("attach_ms", "gotrace: attach the cold probes, 1,000 Ms", "ms", 60, True),
     ("detach_ms", "gotrace: detach", "ms", 60, True),
+    ("blocked_plain_ms@1000", "gotrace blocked: who, in which call, 1,000 Ms", "ms", 10, True),
+    ("blocked_plain_ms@10000", "  10,000 Ms", "ms", 100, True),
+    ("blocked_stacks_ms@1000", "  with stacks and symbols, the first time, 1,000", "ms", None, True),
+    ("blocked_stacks_ms@10000", "  10,000 Ms", "ms", 1000, True),
+    ("blocked_again_ms@10000", "  again, 10,000 Ms", "ms", 1000, True),
+    ("screen_ms@100", "  from its start to the end of its screen, 100 Ms", "ms", 300, True),
+    ("screen_ms@1000", "  1,000 Ms", "ms", 300, True),
+    ("stamps_own_us@handoff", "hand-offs, p50 by the target's own stamps", "us", None, True),
+    ("stamps_us@handoff", "  by gotrace handoff", "us", None, True),
+    ("stamps_pct@handoff", "  they differ by", "%", STAMPS_PCT, True),
+    ("stamps_own_us@waits", "waits on a socket, mean by the target's own stamps", "us", None, True),
+    ("stamps_us@waits", "  by gotrace netpoll, parked + queued", "us", None, True),
+    ("stamps_pct@waits", "  they differ by", "%", STAMPS_PCT, True),
     ("http_us", "http under wrk: CPU a request, unwatched", "us", None, True),
-    ("http_cost_pct", "  gotrace threads adds to that [95 % interval]", "%", 1, True),
+    ("http_cost_pct", "  gotrace threads adds, its first second [95 %]", "%", 1, True),
     ("http_noise_pct", "  noise: the same without gotrace [95 %]", "%", None, True),
     ("http_bpf_pct", "  from below: BPF run time, of the target's CPU", "%", None, True),
     ("http_hits_pct", "  from below: probe hits, of the target's CPU", "%", None, True),
@@ -170,6 +187,57 @@ def snapshots(res, build, n, rounds, each):
                 guarded(res, "grt", [key], lambda: res.add("grt", key, parse(run(argv))["snapshot_ms"]))
 
 
+def looks(res, build, n, rounds):
+    """What `gotrace blocked` does, without its screen."""
+    with blocked_target(build, n) as target:
+        for _ in range(rounds):
+            for how, first, again in (("plain", "blocked_plain_ms", None),
+                                      ("stacks", "blocked_stacks_ms", "blocked_again_ms")):
+                got = parse(run([f"{build}/bench/stacks", str(target.p.pid), how]))
+                if got["rows"] < n:
+                    raise Skip(f"failed: {got['rows']:.0f} rows instead of {n}")
+                res.add("grt", f"{first}@{n}", got["first_ms"])
+                if again:
+                    res.add("grt", f"{again}@{n}", got["later_ms"])
+
+
+def screens(res, build, n, rounds):
+    with blocked_target(build, n) as target:
+        for _ in range(rounds):
+            began = time.monotonic()
+            text = run([f"{build}/gotrace", "blocked", str(target.p.pid)])
+            res.add("grt", f"screen_ms@{n}", (time.monotonic() - began) * 1000)
+            if f"{n} blocked: " not in text:
+                raise Skip(f"failed: gotrace does not say {n} blocked")
+
+
+def stamps(res, build, bench, verb, own_key, of_totals):
+    """Both look at the same run."""
+    with Child([f"{build}/bench/grt", bench, "1"]) as target:
+        target.until("pid")
+        with Child([f"{build}/gotrace", verb, "--json", "--max-overhead", "0%", str(target.p.pid)]) as watch:
+            watch.until('"begin"')
+            target.ask()
+            own = parse(target.until(own_key))[own_key]
+            watch.p.send_signal(signal.SIGINT)
+            lines = [json.loads(line) for line in watch.finish().splitlines()]
+        target.finish()
+    got = of_totals(next(line for line in lines if line["type"] == "totals"))
+    res.add("grt", f"stamps_own_us@{bench}", own)
+    res.add("grt", f"stamps_us@{bench}", got)
+    res.add("grt", f"stamps_pct@{bench}", abs(got / own - 1) * 100)
+
+
+def handoff_p50_us(totals):
+    row = next(r for r in totals["rows"] if r["name"] == "read" and r["by"] == "sysmon")
+    return row["total"]["p50_ns"] / 1000
+
+
+def wait_mean_us(totals):
+    by = totals["by"].values()
+    return sum(b["parked"]["sum_ns"] + b["queued"]["sum_ns"] for b in by) / sum(b["waits"] for b in by) / 1000
+
+
 def attaches(res, build, rounds):
     with blocked_target(build, 1000) as target:
         for _ in range(rounds):
@@ -263,6 +331,17 @@ def measure(res, build, sides, rounds):
     for n, each in ((1000, 15), (10000, 5)):
         guarded(res, "grt", [f"snapshot_bpf_ms@{n}", f"snapshot_proc_ms@{n}"],
                 lambda: snapshots(res, build, n, rounds, each))
+    progress("gotrace: looks, screens, stamps")
+    for n in (1000, 10000):
+        guarded(res, "grt", [f"blocked_{what}_ms@{n}" for what in ("plain", "stacks", "again")],
+                lambda: looks(res, build, n, rounds))
+    for n in (100, 1000):
+        guarded(res, "grt", [f"screen_ms@{n}"], lambda: screens(res, build, n, rounds))
+    for bench, *how in (("handoff", "handoff", "handoff_p50_us", handoff_p50_us),
+                        ("waits", "netpoll", "wait_mean_us", wait_mean_us)):
+        for _ in range(rounds):
+            guarded(res, "grt", [f"stamps_{what}@{bench}" for what in ("own_us", "us", "pct")],
+                    lambda: stamps(res, build, bench, *how))
     progress("gotrace on http")
     guarded(res, "grt", [key for key, *_ in ROWS if key.startswith("http_")],
             lambda: http_cost(res, build, COST_S * rounds))

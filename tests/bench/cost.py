@@ -37,7 +37,13 @@ import time
 from child import TIMEOUT_S, Child, Skip, parse
 
 CONNS = 16  # of 1, 4, 16, 64, 256 and 1,000 the one whose cost a request varies least
-OPTIONS = {"threads": ["-i", "1s"]}  # of a command, after the pid
+COMMANDS = {  # options behind the pid, and what it may add in %
+    "threads": (["-i", "1s"], 1),
+    "blocked": (["-w", "-i", "1s"], 1),
+    "growth": (["-i", "1s"], 1),
+    "handoff": (["-i", "1s"], 1),
+    "netpoll": (["-i", "1s"], 3),
+}
 HALF_S = 0.5
 SETTLE_S = 0.15  # after the attach and after the detach; rows come on the second and must stay inside
 # How long after the attach gotrace is measured: by then --max-overhead may have shed what costs too much.
@@ -134,7 +140,7 @@ class Watcher(Child):
     """A gotrace that has attached."""
 
     def __init__(self, build, command, pid):
-        super().__init__([f"{build}/gotrace", command, str(pid)] + OPTIONS.get(command, []))
+        super().__init__([f"{build}/gotrace", command, str(pid)] + COMMANDS[command][0])
         self.pid = self.p.pid
         try:
             self.until("\n")
@@ -315,42 +321,54 @@ def measure(build, command, seconds, hit_ns):
     return result
 
 
+def verdict(name, cost):
+    """By the median; where the interval holds the limit, it could be the other way."""
+    limit, (low, high) = COMMANDS[name][1], cost.cost.interval()
+    is_met = "yes" if cost.cost.median() <= limit else "no"
+    return f"<= {limit} %: {is_met}{', within the noise' if low <= limit < high else ''}"
+
+
 def report(name, cost, hit_ns):
     """The lines of one command, for who runs this file by itself."""
     base_us, own_pct = statistics.median(cost.base_ns) / 1000, statistics.median(cost.own_pct)
     return [
-        (f"CPU a request, unwatched, {CONNS} connections", f"{base_us:.2f} us"),
-        (f"gotrace {name} adds, {AFTER_S:g} s after ({len(cost.cost.values)} quads)", cost.cost.text()),
-        (f"noise: without gotrace ({len(cost.noise.values)} quads)", cost.noise.text()),
-        (f"from below: BPF at {cost.switches_s:,.0f} switches/s, {cost.run_ns:.0f} ns",
-         f"{cost.bpf_pct:.2f} %"),
-        (f"from below: {cost.hits_s:,.0f} probe hits/s of {hit_ns:.0f} ns", f"{cost.hits_pct:.2f} %"),
-        ("gotrace's own CPU time, of a core", f"{own_pct:.2f} %"),
-        ("quads left out: others had the CPU", f"{cost.left_out}"),
+        (f"gotrace {name} adds, {AFTER_S:g} s after ({len(cost.cost.values)} quads)", cost.cost.text(),
+         verdict(name, cost)),
+        (f"  noise: without gotrace ({len(cost.noise.values)} quads)", cost.noise.text(), ""),
+        (f"  from below: BPF at {cost.switches_s:,.0f} switches/s, {cost.run_ns:.0f} ns",
+         f"{cost.bpf_pct:.2f} %", ""),
+        (f"  from below: {cost.hits_s:,.0f} probe hits/s of {hit_ns:.0f} ns", f"{cost.hits_pct:.2f} %", ""),
+        ("  gotrace's own CPU time, of a core", f"{own_pct:.2f} %", ""),
+        (f"  CPU a request, unwatched, {CONNS} connections", f"{base_us:.2f} us", ""),
+        ("  quads left out: others had the CPU", f"{cost.left_out}", ""),
     ]
 
 
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--seconds", type=float, default=180, help="for each command")
-    args.add_argument("--commands", default="threads", help="separated by commas")
+    args.add_argument("--commands", default=",".join(COMMANDS), help="separated by commas")
     args.add_argument("build")
     args = args.parse_args()
-    failed = False
+    names, failed = args.commands.split(","), False
+    if unknown := [name for name in names if name not in COMMANDS]:
+        sys.exit(f"cost.py: no such command: {unknown[0]}")
     # Not at once: what we started must end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("cost.py: stopped before it had a result"))
     hit_ns = hit_ns_measure(args.build)
     print(f"target   the http example, one P, on one CPU with wrk; load {os.getloadavg()[0]:.2f} before")
-    print("values   median [95 % interval]")
-    for name in args.commands.split(","):
+    print("values   median [95 % interval]; from below: in the first second, before anything was shed")
+    print()
+    print(f"{'':52} | {'':25} | reach")
+    print("-" * 53 + "+" + "-" * 27 + "+" + "-" * 28, flush=True)
+    for name in names:
         try:
             lines = report(name, measure(args.build, name, args.seconds, hit_ns), hit_ns)
         except (Skip, OSError) as e:
             failed |= not str(e).startswith("skipped")
-            lines = [(f"gotrace {name}", str(e))]
-        print()
-        for label, value in lines:
-            print(f"{label:50} | {value}", flush=True)
+            lines = [(f"gotrace {name}", str(e), f"<= {COMMANDS[name][1]} %")]
+        for label, value, reach in lines:
+            print(f"{label:52} | {value:25} | {reach}".rstrip(" |"), flush=True)
     return 1 if failed else 0
 
 

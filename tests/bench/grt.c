@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@
 #define SPAWN_BATCH 100
 #define CHUNK_CALLS 2000
 #define HANDOFFS 2000
+#define WAITS 2000
+#define WAIT_NS 200000
 #define SOLO_NS 300000000ll   /* how long a computing goroutine is watched */
 #define SETTLE_NS 100000000ll /* for the last blockers to enter the kernel */
 #define THREADS_MAX 20000u
@@ -198,6 +201,25 @@ static int bench_calls(void *arg)
 
 /* --- hand-off ----------------------------------------------------------------------------------- */
 
+/* With N somebody watches: they are there when a line comes, and have gone when stdin closes. */
+static void wait_for_watcher(void)
+{
+	char line[16];
+
+	printf("pid %d\n", getpid());
+	fflush(stdout);
+	if (n_arg && !fgets(line, sizeof(line), stdin))
+		die("read a line", errno);
+}
+
+static void wait_for_end(void)
+{
+	char line[16];
+
+	while (n_arg && fgets(line, sizeof(line), stdin))
+		;
+}
+
 static struct {
 	grt_mutex turn; /* unlocked by main when the other one is to run */
 	int fifo;
@@ -223,6 +245,7 @@ static int bench_handoff(void *arg)
 
 	(void)arg;
 	hand.fifo = fifo_new();
+	wait_for_watcher();
 	grt_mutex_lock(&hand.turn);
 	grt_go(run_next, NULL);
 	grt_yield();
@@ -234,6 +257,48 @@ static int bench_handoff(void *arg)
 	}
 	out("handoff_p99_us", quantile(hand.us, HANDOFFS, 0.99));
 	out("handoff_p50_us", quantile(hand.us, HANDOFFS, 0.5));
+	wait_for_end();
+	return 0;
+}
+
+/* --- waits on a socket -------------------------------------------------------------------------- */
+
+static struct {
+	int fd[2]; /* the first one is the netpoller's */
+	int64_t ns;
+} waits;
+
+/* One P: whoever writes has not run yet when it reads, and so each read waits. */
+static void read_waits(void *arg)
+{
+	char byte;
+
+	(void)arg;
+	for (int i = 0; i < WAITS; i++) {
+		int64_t before_ns = grt_now();
+
+		if (grt_read(waits.fd[0], &byte, 1) != 1)
+			die("read a socket", errno);
+		waits.ns += grt_now() - before_ns;
+	}
+}
+
+static int bench_waits(void *arg)
+{
+	(void)arg;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, waits.fd) ||
+	    grt_fd_pollable(waits.fd[0]))
+		die("make a socket", errno);
+	wait_for_watcher();
+	grt_go(read_waits, NULL);
+	for (int i = 0; i < WAITS; i++) {
+		grt_sleep(WAIT_NS);
+		if (syscall(SYS_write, waits.fd[1], "x", 1) != 1)
+			die("write a socket", errno);
+	}
+	grt_sleep(SETTLE_NS);
+	out("wait_mean_us", (double)waits.ns / WAITS / 1000);
+	wait_for_end();
 	return 0;
 }
 
@@ -379,7 +444,7 @@ static const struct {
 	{ "switch", 1, bench_switch },   { "spawn", 1, bench_spawn },
 	{ "calls", 1, bench_calls },     { "handoff", 1, bench_handoff },
 	{ "blocked", 2, bench_blocked }, { "stay", 2, bench_stay },
-	{ "parked", 1, bench_parked },
+	{ "parked", 1, bench_parked },   { "waits", 1, bench_waits },
 };
 
 int main(int argc, char **argv)
@@ -392,6 +457,7 @@ int main(int argc, char **argv)
 			o.procs = benches[i].procs;
 			return grt_run_opts(&o, benches[i].fn, NULL);
 		}
-	fprintf(stderr, "usage: grt switch|spawn|calls [N]|handoff|blocked N|stay N|parked N\n");
+	fprintf(stderr,
+		"usage: grt switch|spawn|calls [N]|handoff [1]|waits [1]|blocked N|stay N|parked N\n");
 	return 2;
 }
