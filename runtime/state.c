@@ -7,8 +7,23 @@
 
 __attribute__((noreturn, cold)) static void status_bad(const struct g *g, u32 old, int from, int to)
 {
-	throw_("G%lu: status is %u, not %d, on the way to %d", (unsigned long)g->goid, old, from,
-	       to);
+	static const char *const text[] = {
+		[GRT_G_RUNNABLE] = "runnable",
+		[GRT_G_RUNNING] = "running",
+		[GRT_G_WAITING] = "waiting",
+		[GRT_G_DEAD] = "dead",
+	};
+	const char *why = "";
+
+	if (from == GRT_G_WAITING && old == GRT_G_RUNNING)
+		why = ": it could be found before it was parked";
+	else if (from == GRT_G_WAITING && old == GRT_G_RUNNABLE)
+		why = ": it is woken twice (I8)";
+	else if (from == GRT_G_RUNNABLE)
+		why = ": a queue held it twice (I7)";
+	throw_("G%lu is %s, not %s, on the way to %s%s", (unsigned long)g->goid,
+	       old <= GRT_G_DEAD && text[old] ? text[old] : "nothing known", text[from], text[to],
+	       why);
 }
 
 /* For the owner of the G. The release pairs with the acquire of whoever takes it from a queue. */

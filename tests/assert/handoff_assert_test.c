@@ -32,6 +32,7 @@ RUNTIME_TEST(network_io_blocks_no_thread, PROCS)
 	static int fd[CONNECTIONS][2];
 	unsigned want = CONNECTIONS;
 	gotrace_scope *s = scope_of_self();
+	bool came;
 
 	/* given a thousand goroutines that each wait for a connection of their own */
 	for (int i = 0; i < CONNECTIONS; i++) {
@@ -39,11 +40,12 @@ RUNTIME_TEST(network_io_blocks_no_thread, PROCS)
 		EXPECT_EQ(grt_fd_pollable(fd[i][0]), 0);
 		EXPECT_EQ(grt_go(read_one, &fd[i][0]), 0);
 	}
-	EXPECT(gotrace_wait_for(s, are_parked, &want, DEADLINE_NS), "they never parked");
+	came = gotrace_wait_for(s, are_parked, &want, DEADLINE_NS);
 
 	/* then they wait in the netpoller, and threads are few */
 	EXPECT_HOLDS(s, gotrace_check_netpoll_parked(s, fd[0][0]));
 	EXPECT_HOLDS(s, gotrace_check_netpoll_parked(s, fd[CONNECTIONS - 1][0]));
+	EXPECT(came, "%d of %u wait there", (int)gotrace_look(s).netpoll_parked, want);
 	EXPECT_HOLDS(s, gotrace_check_threads_at_most(s, PROCS + 4 + SANITIZER_THREADS));
 	/* On a busy machine one may have lost its CPU, and so its P, in a read that did not wait. */
 	EXPECT(gotrace_check_no_blocked_m(s) != GOTRACE_VIOLATED, "%s", gotrace_text(s));

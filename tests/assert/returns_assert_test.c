@@ -62,13 +62,16 @@ RUNTIME_TEST(after_a_call_the_old_p_is_taken_back_if_it_idles, 1)
 {
 	struct round round = { .p = blocking_pipe_new(), .returns = 1 };
 	gotrace_scope *s = scope_of_self();
+	struct gotrace_returns r;
 
 	/* given a blocked call, and the only P idle, */
 	EXPECT_EQ(grt_go(read_a_pipe, &round.p), 0);
 	/* when the call returns */
 	EXPECT(gotrace_wait_for(s, comes_back, &round, DEADLINE_NS), "it never came back");
 
-	EXPECT_EQ(gotrace_returned(s).old_p, 1);
+	r = gotrace_returned(s);
+	EXPECT(r.old_p == 1, "the old P idles and was not taken back: %d other P, %d queued",
+	       (int)r.idle_p, (int)r.queued);
 	gotrace_scope_end(s);
 }
 
@@ -172,7 +175,8 @@ RUNTIME_TEST(sysmon_leaves_a_p_that_nobody_needs_for_10_ms, PROCS)
 		h++, n--;
 	EXPECT(n > 0, "the hand-off is in the list");
 	EXPECT_EQ(h->by, GOTRACE_BY_SYSMON);
-	EXPECT(h->taken_ns - h->start_ns >= LEFT_ALONE_NS, "taken after %llu ns",
+	EXPECT(h->taken_ns - h->start_ns >= LEFT_ALONE_NS,
+	       "sysmon took a P that nobody needs after %llu ns",
 	       (unsigned long long)(h->taken_ns - h->start_ns));
 	gotrace_scope_end(s);
 }

@@ -185,17 +185,21 @@ static inline void await_failed(void)
 	fflush(NULL);
 }
 
-/* Wait for an event of another goroutine: yields until cond holds, ends the child after 20 s. */
-#define AWAIT(cond)                                                            \
-	do {                                                                   \
-		int64_t until_ = grt_now() + 20000000000ll;                    \
-		while (!(cond)) {                                              \
-			if (grt_now() >= until_)                               \
-				await_failed();                                \
-			EXPECT(grt_now() < until_, "still not so after 20 s"); \
-			grt_yield();                                           \
-		}                                                              \
+/*
+ * Wait for an event of another goroutine: yields until cond holds, ends the child after 20 s, and says what
+ * it then means.
+ */
+#define AWAIT_OR(cond, ...)                                      \
+	do {                                                     \
+		int64_t until_ = grt_now() + 20000000000ll;      \
+		while (!(cond)) {                                \
+			if (grt_now() >= until_)                 \
+				await_failed();                  \
+			EXPECT(grt_now() < until_, __VA_ARGS__); \
+			grt_yield();                             \
+		}                                                \
 	} while (0)
+#define AWAIT(cond) AWAIT_OR(cond, "still not so after 20 s")
 
 /* A pipe whose read end blocks the thread that reads it. */
 struct blocking_pipe {

@@ -93,8 +93,10 @@ static void expect_no_wake_up(int number, int old_write, int marker[2])
 	await_poll(marker);
 
 	/* then the goroutine has not been woken, and gets the new one's data */
-	EXPECT(!is_done(&r), "read %zd '%c'", r.result, r.byte);
-	EXPECT_EQ(times_ready(r.id), 0);
+	EXPECT(!is_done(&r), "a stale event: the read of fd %d ended with %zd '%c'", fd[0],
+	       r.result, r.byte);
+	EXPECT(times_ready(r.id) == 0, "an event of the closed pipe woke who waits for fd %d",
+	       fd[0]);
 	EXPECT_EQ(write(fd[1], "n", 1), 1);
 	AWAIT(is_done(&r));
 	EXPECT_EQ(r.result, 1);
@@ -212,7 +214,8 @@ static void become_file(int (*open_file)(void))
 
 	file = open_file();
 	EXPECT_EQ(file, fd[0]);
-	AWAIT(is_done(&r));
+	AWAIT_OR(is_done(&r),
+		 "fd %d is a file's, and who waited for the pipe of that number waits on", file);
 	EXPECT_EQ(r.result, -EBADF);
 
 	/* then the file is like any other, read from its start */

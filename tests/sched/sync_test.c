@@ -72,7 +72,8 @@ RUNTIME_TEST(the_last_one_done_wakes_every_waiter, 1)
 	EXPECT_EQ(seen(), 0);
 
 	grt_waitgroup_done(&wg);
-	AWAIT(seen() == WORKERS);
+	AWAIT_OR(seen() == WORKERS, "the wait group is done and has woken %d of %d waiters", seen(),
+		 WORKERS);
 }
 
 RUNTIME_TEST(a_wait_group_may_be_freed_when_its_wait_returns, 2)
@@ -147,7 +148,7 @@ static void enter_often(void *arg)
 
 	for (int i = 0; i < 100; i++) {
 		EXPECT_EQ(grt_mutex_lock(&x->mu), 0);
-		EXPECT_EQ(++x->inside, 1);
+		EXPECT(++x->inside == 1, "%d goroutines hold the mutex", x->inside);
 		/* Others get every chance to come in. */
 		if (i % 3 == 0)
 			grt_yield();
