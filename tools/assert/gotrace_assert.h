@@ -90,9 +90,11 @@ GOTRACE_API enum gotrace_answer gotrace_check_netpoll_parked(gotrace_scope *s, i
 GOTRACE_API enum gotrace_answer gotrace_check_no_hostage(gotrace_scope *s);
 
 /*
- * Look again and again until the predicate is true, or the deadline (ns from now) has passed. True: it
- * came true. The predicate may call any check of this scope and the functions below; it runs on the
- * observer's thread, so that it must not call the runtime.
+ * Wait until the predicate is true, or the deadline (ns from now) has passed. True: it came true. It is
+ * asked at once, whenever the runtime has told of something, and else every 2 ms, since what it looks at
+ * may be a variable of the test. A check or a look in it takes 10 ms: for so long records may be on their
+ * way. It may call any check of this scope and the functions below; it runs on the observer's thread, so
+ * that it must not call the runtime. A goroutine that waits is parked.
  */
 typedef bool (*gotrace_predicate)(gotrace_scope *s, void *arg);
 GOTRACE_API bool gotrace_wait_for(gotrace_scope *s, gotrace_predicate is_true, void *arg,

@@ -22,8 +22,9 @@
 #include "evidence.h"
 #include "scope_open.h"
 
-#define COLLECT_NS 20000000ll /* between two drains when nobody asks */
-#define WAIT_STEP_NS 2000000ll
+#define COLLECT_NS 20000000ll   /* between two drains when nobody asks */
+#define WAIT_QUIET_NS 2000000ll /* a wait asks so often while no record comes */
+#define WAIT_SLICE_NS 500000ll  /* and so soon after one has come */
 
 /* libgrt's, if the program has it. */
 __attribute__((weak)) uint64_t grt_self(void);
@@ -383,6 +384,17 @@ struct waiting {
 	bool came;
 };
 
+/* Something has happened; or nothing has for a while, for what is awaited may be no event of the runtime. */
+static void await_news(struct gotrace_scope *s)
+{
+	int64_t until = (int64_t)threads_now_ns() + WAIT_QUIET_NS;
+	uint64_t known = s->evidence.nevents;
+
+	do
+		collect(s, WAIT_SLICE_NS);
+	while (!s->is_over && s->evidence.nevents == known && (int64_t)threads_now_ns() < until);
+}
+
 static void wait_run(struct gotrace_scope *s, void *arg)
 {
 	struct waiting *w = arg;
@@ -392,7 +404,7 @@ static void wait_run(struct gotrace_scope *s, void *arg)
 		w->came = w->is_true(s, w->arg);
 		if (w->came || s->is_over || (int64_t)threads_now_ns() >= until)
 			return;
-		collect(s, WAIT_STEP_NS);
+		await_news(s);
 	}
 }
 
