@@ -207,7 +207,8 @@ class Series:
 class Cost:
     """All that one command under one load was found to cost."""
 
-    def __init__(self):
+    def __init__(self, after_s):
+        self.after_s = after_s
         self.cost, self.noise = Series(), Series()
         self.base_ns, self.own_pct = [], []
         self.attach_s = 0.1
@@ -228,7 +229,7 @@ class Cost:
         began = time.monotonic()
         with Watcher(build, command, load.pid) as watcher:
             self.attach_s = time.monotonic() - began
-            time.sleep(AFTER_S)
+            time.sleep(self.after_s)
             own = cpu_ns(watcher.pid)
             inner = [load.slice(HALF_S), load.slice(HALF_S)]
             own = cpu_ns(watcher.pid) - own
@@ -243,7 +244,7 @@ class Cost:
 
     def unwatched(self, load):
         outer = [load.slice(HALF_S)]
-        time.sleep(self.attach_s + AFTER_S)
+        time.sleep(self.attach_s + self.after_s)
         inner = [load.slice(HALF_S), load.slice(HALF_S)]
         time.sleep(SETTLE_S)
         outer.append(load.slice(HALF_S))
@@ -305,14 +306,15 @@ def patient(attempt):
     raise last
 
 
-def measure(build, command, seconds, hit_ns):
+def measure(build, command, seconds, hit_ns, after_s=AFTER_S):
     """Quads with and without gotrace, the order changing, until the time is over."""
-    began, result = time.monotonic(), Cost()
-    with Load(build, CONNS, 2 * seconds + LATE_S) as load:
+    began, result = time.monotonic(), Cost(after_s)
+    late_s = LATE_S + 3 * QUADS_MIN * after_s  # two quads a turn, and some are left out
+    with Load(build, CONNS, 2 * seconds + late_s) as load:
         patient(lambda: result.account(build, command, load, hit_ns))
         turn = 0
         while (late := time.monotonic() - began - seconds) < 0 or result.quads() < QUADS_MIN:
-            if late > LATE_S:
+            if late > late_s:
                 raise Skip(f"skipped: {result.quads()} quads in {seconds + late:.0f} s: the machine is busy")
             quads = [lambda: result.watched(build, command, load), lambda: result.unwatched(load)]
             for quad in quads if turn % 2 == 0 else reversed(quads):
@@ -332,7 +334,7 @@ def report(name, cost, hit_ns):
     """The lines of one command, for who runs this file by itself."""
     base_us, own_pct = statistics.median(cost.base_ns) / 1000, statistics.median(cost.own_pct)
     return [
-        (f"gotrace {name} adds, {AFTER_S:g} s after ({len(cost.cost.values)} quads)", cost.cost.text(),
+        (f"gotrace {name} adds, {cost.after_s:g} s after ({len(cost.cost.values)} quads)", cost.cost.text(),
          verdict(name, cost)),
         (f"  noise: without gotrace ({len(cost.noise.values)} quads)", cost.noise.text(), ""),
         (f"  from below: BPF at {cost.switches_s:,.0f} switches/s, {cost.run_ns:.0f} ns",
