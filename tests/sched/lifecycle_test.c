@@ -9,6 +9,8 @@
 
 #include "../../runtime/sched.h"
 
+#define TRACES 4 /* seen of the scheduler before its process ends */
+#define SLEEPER "status=4(sleep)"
 #define UNUSED_ID 54321 /* a user without processes */
 
 static struct child child;
@@ -197,25 +199,69 @@ static void a_call_in_a_forked_child_ends_it_with_a_message(void **state)
 	assert_ends_with_2_and_says("grt_ call in the child of a fork");
 }
 
-static int stay_a_while(void *arg)
+static void sleep_for_ever(void *unused)
 {
-	(void)arg;
-	grt_sleep(80000000);
+	(void)unused;
+	grt_sleep(INT64_MAX / 2);
+}
+
+/* Lines of a text that are whole and have this word. */
+static int lines_with(const char *text, const char *word)
+{
+	int n = 0;
+
+	for (const char *at = text; (at = strstr(at, word)) && (at = strchr(at, '\n'));)
+		n++;
+	return n;
+}
+
+struct traced {
+	int fd;            /* what is written to stderr */
+	const char *until; /* seen in a line */
+};
+
+/* Stays until there are traces enough, with what is to be seen in them; whole lines go to stdout. */
+static int stay_for_traces(void *arg)
+{
+	static char text[CHILD_OUTPUT];
+	struct traced *t = arg;
+	size_t len = 0;
+
+	EXPECT_EQ(grt_fd_pollable(t->fd), 0);
+	EXPECT_EQ(grt_go(sleep_for_ever, NULL), 0);
+	while (lines_with(text, "SCHED ") < TRACES || !lines_with(text, t->until)) {
+		ssize_t n = grt_read(t->fd, text + len, sizeof(text) - 1 - len);
+
+		EXPECT(n > 0, "%zd after %zu bytes", n, len);
+		len += (size_t)n;
+	}
+	*(strrchr(text, '\n') + 1) = '\0';
+	fputs(text, stdout);
 	return 0;
+}
+
+static void trace(const char *how, const char *until)
+{
+	int fd[2], was = dup(STDERR_FILENO);
+	struct traced t = { .until = until };
+
+	setenv("GODEBUG", how, 1);
+	setenv("GOMAXPROCS", "2", 1);
+	EXPECT_EQ(pipe(fd), 0);
+	EXPECT_EQ(dup2(fd[1], STDERR_FILENO), STDERR_FILENO);
+	t.fd = fd[0];
+	EXPECT_EQ(grt_run(stay_for_traces, &t), 0);
+	dup2(was, STDERR_FILENO);
 }
 
 static void trace_brief(void)
 {
-	setenv("GODEBUG", "schedtrace=10", 1);
-	setenv("GOMAXPROCS", "2", 1);
-	grt_run(stay_a_while, NULL);
+	trace("schedtrace=10", "SCHED ");
 }
 
 static void trace_detail(void)
 {
-	setenv("GODEBUG", "schedtrace=10,scheddetail=1", 1);
-	setenv("GOMAXPROCS", "2", 1);
-	grt_run(stay_a_while, NULL);
+	trace("schedtrace=10,scheddetail=1", SLEEPER);
 }
 
 static void assert_each_line_matches(const char *const *patterns, size_t n)
@@ -235,7 +281,7 @@ static void assert_each_line_matches(const char *const *patterns, size_t n)
 		if (!found)
 			fail_msg("not as Go prints it: \"%s\"", line);
 	}
-	assert_true(lines >= 4);
+	assert_true(lines >= TRACES);
 }
 
 static void schedtrace_prints_gos_line(void **state)
@@ -270,7 +316,7 @@ static void scheddetail_prints_gos_tables(void **state)
 	(void)state;
 	child_run(&child, trace_detail);
 	assert_int_equal(child.status, 0);
-	assert_non_null(strstr(child.output, "status=4(sleep)"));
+	assert_non_null(strstr(child.output, SLEEPER));
 	assert_each_line_matches(patterns, 4);
 }
 
@@ -340,7 +386,7 @@ static int burst_then_idle(void *arg)
 		EXPECT(grt_now() < until, "%d threads are still there", count_threads());
 		grt_sleep(10000000);
 	}
-	EXPECT_EQ(__atomic_load_n(&counter, __ATOMIC_SEQ_CST), 0);
+	AWAIT(__atomic_load_n(&counter, __ATOMIC_SEQ_CST) == 0);
 	return 0;
 }
 
