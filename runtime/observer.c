@@ -14,15 +14,15 @@
 
 #include "mset.h"
 
-static i32 observers[OBSERVERS_MAX]; /* A  thread ids, 0: free */
+struct observers observers;
 
 static bool slot_replace(i32 was, i32 is)
 {
 	for (u32 i = 0; i < OBSERVERS_MAX; i++) {
 		i32 seen = was;
 
-		if (__atomic_compare_exchange_n(&observers[i], &seen, is, false, __ATOMIC_SEQ_CST,
-						__ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&observers.tid[i], &seen, is, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			return true;
 	}
 	return false;
@@ -31,7 +31,7 @@ static bool slot_replace(i32 was, i32 is)
 bool observer_is(i32 tid)
 {
 	for (u32 i = 0; i < OBSERVERS_MAX; i++)
-		if (__atomic_load_n(&observers[i], __ATOMIC_SEQ_CST) == tid)
+		if (__atomic_load_n(&observers.tid[i], __ATOMIC_SEQ_CST) == tid)
 			return true;
 	return false;
 }

@@ -214,8 +214,8 @@ void call_exit(void)
 }
 
 /* Outside of goroutines, in a call already, or watched. */
-static __attribute__((noinline)) long syscall_seldom(long nr, long a, long b, long c, long d, long e,
-						     long f, u64 pc, u64 fp)
+static __attribute__((noinline)) long syscall_seldom(long nr, long a, long b, long c, long d,
+						     long e, long f, u64 pc, u64 fp)
 {
 	struct m *m = m_self();
 	long r;
@@ -232,8 +232,8 @@ static __attribute__((noinline)) long syscall_seldom(long nr, long a, long b, lo
  * Inline, and nothing called in front of the instruction: a function more is a return more that is
  * mispredicted behind the kernel, and arguments that must survive a call are registers to restore.
  */
-static inline __attribute__((always_inline)) long syscall_run(long nr, long a, long b, long c, long d,
-							      long e, long f)
+static inline __attribute__((always_inline)) long syscall_run(long nr, long a, long b, long c,
+							      long d, long e, long f)
 {
 	struct m *m = m_self();
 	long r;

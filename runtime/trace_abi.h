@@ -67,7 +67,8 @@ enum grt_kind {
 				 since_ns (0: not known), m + 1 or 0, fn_ptr */
 	GRT_K_SNAP_COUNT = 0x206,  /* totals kept by the runtime: handoffs, retakes, slow exits,
 				     self (given up at once), threads made, threads gone */
-	GRT_K_SNAP_END = 0x207,    /* threads listed, Ms listed, rows torn, duration_ns */
+	GRT_K_SNAP_END = 0x207,    /* threads listed, Ms listed, rows torn, duration_ns,
+				     observers left out */
 	GRT_K_SNAP_STACK = 0x208,  /* frames of the thread of the M row before, see below */
 	GRT_K_SNAP_COST = 0x209,   /* what watching cost so far, see below */
 	GRT_K_SNAP_LIMITS = 0x20a, /* how many threads there may be, see below */

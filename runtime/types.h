@@ -264,6 +264,12 @@ struct sched {
 #endif
 };
 
+/* Threads that only watch (observer.h). Readers from outside leave them out of what they count. */
+struct observers {
+	i32 tid[OBSERVERS_MAX]; /* A  0: free */
+};
+
+extern struct observers observers;
 extern struct sched sched;
 extern struct m **allm;  /* I  table; entries set once */
 extern struct p **allp;  /* I */

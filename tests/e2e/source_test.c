@@ -479,6 +479,41 @@ static void test_threads_born_and_gone_are_told(void **state)
 	end(&f);
 }
 
+/* The rows are those of all threads but one. */
+static bool is_left_out(struct fixture *f)
+{
+	unsigned there = tasks(f->p.pid);
+
+	f->s->ops->snapshot(f->s, on_record, &f->seen);
+	return tasks(f->p.pid) == there && f->seen.rows == there - 1 &&
+	       f->seen.state[GRT_MS_foreign] == 0 && f->seen.end.arg[4] == 1;
+}
+
+static void observer_is_left_out(bool sample_only)
+{
+	struct fixture f;
+
+	given_gate(&f, "observer");
+	f.s = source_on(f.t, sample_only);
+	assert_int_equal(write(f.gate, "", 1), 1);
+	program_expect(&f.p, "observer: ");
+
+	AWAIT(&f, is_left_out(&f));
+	end(&f);
+}
+
+static void test_threads_that_only_watch_are_left_out_by_the_iterator(void **state)
+{
+	(void)state;
+	observer_is_left_out(false);
+}
+
+static void test_threads_that_only_watch_are_left_out_by_proc(void **state)
+{
+	(void)state;
+	observer_is_left_out(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,6 +524,8 @@ int main(void)
 		cmocka_unit_test(test_killed_tracer_leaves_nothing_in_the_target),
 		cmocka_unit_test(test_hostage_is_named_by_the_iterator),
 		cmocka_unit_test(test_hostage_is_named_by_proc),
+		cmocka_unit_test(test_threads_that_only_watch_are_left_out_by_the_iterator),
+		cmocka_unit_test(test_threads_that_only_watch_are_left_out_by_proc),
 		cmocka_unit_test(test_retake_carries_the_sleep_of_its_own_call),
 		cmocka_unit_test(test_wait_ends_with_its_time_and_with_the_target),
 		cmocka_unit_test(test_threads_born_and_gone_are_told),

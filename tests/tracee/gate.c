@@ -4,6 +4,7 @@
  *
  *   gate FD N      then gives its P up N times and says "blocks: N"
  *   gate FD threads   then makes and joins THREADS threads, one after the other; says "threads: N"
+ *   gate FD observer  then makes a thread that only watches; says "observer: TID"
  *   gate FD long   then sleeps in one call for long, says "long: TIME" (CLOCK_MONOTONIC) and makes
  *                  another one that never sleeps and takes long; says "over" behind it
  *
@@ -59,6 +60,25 @@ static void make_threads(void)
 	fflush(stdout);
 }
 
+static void *observe(void *arg)
+{
+	(void)arg;
+	if (grt_observer_mark(1) != 0)
+		exit(1);
+	printf("observer: %d\n", (int)gettid());
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+static void make_observer(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, observe, NULL))
+		exit(1);
+}
+
 static void make_blocks(long n)
 {
 	for (long i = 0; i < n; i++)
@@ -79,6 +99,8 @@ static int main_fn(void *arg)
 		make_long_call();
 	else if (strcmp(argv[2], "threads") == 0)
 		make_threads();
+	else if (strcmp(argv[2], "observer") == 0)
+		make_observer();
 	else
 		make_blocks(strtol(argv[2], NULL, 10));
 	for (;;)

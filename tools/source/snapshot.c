@@ -103,6 +103,31 @@ static int look_at_moved(struct snapshot *s, uint32_t moved)
 	return rc;
 }
 
+static bool is_of_an_m(const struct snapshot *s, uint32_t ns_tid)
+{
+	for (uint32_t i = 0; i < s->tables.m.n; i++)
+		if (s->tables.view[i].tid == ns_tid && s->tables.view[i].status != GRT_M_DEAD)
+			return true;
+	return false;
+}
+
+/*
+ * Threads that only watch are none of the program's. One that ended without a word has left its id there:
+ * an M that has it now is an M.
+ */
+static void leave_out_observers(struct snapshot *s)
+{
+	struct thread_list *l = &s->threads;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!tables_observes(&s->tables, l->row[i].ns_tid) ||
+		    is_of_an_m(s, l->row[i].ns_tid))
+			l->row[kept++] = l->row[i];
+	s->nobservers = (uint32_t)(l->n - kept);
+	l->n = kept;
+}
+
 /* Tables, threads, tables; then the same for what moved. */
 static int look(struct snapshot *s)
 {
@@ -140,6 +165,7 @@ int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
 
 	if (rc < 0)
 		return rc;
+	leave_out_observers(s);
 	s->duration_ns = threads_now_ns() - start_ns;
 	s->seq++;
 	snapshot_emit(s, level, emit, arg);

@@ -32,7 +32,8 @@ struct snapshot {
 	bool *is_retried;
 	uint32_t cap;
 	uint64_t seq, duration_ns;
-	uint64_t settle_ns; /* for its BEGIN */
+	uint32_t nobservers; /* threads left out of the newest one */
+	uint64_t settle_ns;  /* for its BEGIN */
 	bool has_cost;
 	uint64_t cost[GRT_REC_ARGS]; /* of its COST row */
 };

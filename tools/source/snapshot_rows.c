@@ -254,6 +254,6 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 		    s->cost[5]);
 	if (s->limits)
 		limits_emit(s->limits, &s->tables, emit, arg);
-	put(&o, GRT_K_SNAP_END, s->threads.n, ms, torn, s->duration_ns, 0, 0);
+	put(&o, GRT_K_SNAP_END, s->threads.n, ms, torn, s->duration_ns, s->nobservers, 0);
 	free(m_of);
 }

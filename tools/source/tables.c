@@ -26,7 +26,10 @@ int tables_open(struct tables *t, const struct target *target)
 	t->m.bytes = target->layout.m_size;
 	t->p.bytes = target->layout.p_size;
 	t->sched = calloc(1, target->layout.sched_size);
-	return t->sched ? 0 : -ENOMEM;
+	if (target->layout.observers)
+		t->nobservers = target->layout.observers_size / sizeof(*t->observer);
+	t->observer = calloc(t->nobservers + 1, sizeof(*t->observer));
+	return t->sched && t->observer ? 0 : -ENOMEM;
 }
 
 void tables_close(struct tables *t)
@@ -39,6 +42,7 @@ void tables_close(struct tables *t)
 	free(t->view);
 	free(t->reads);
 	free(t->goids);
+	free(t->observer);
 	memset(t, 0, sizeof(*t));
 }
 
@@ -183,6 +187,9 @@ int tables_read(struct tables *t)
 	const struct layout *l = t->layout;
 	int rc = read_one(t, l->sched, t->sched, l->sched_size);
 
+	if (rc == 0 && t->nobservers)
+		rc = read_one(t, l->observers, t->observer,
+			      t->nobservers * (uint32_t)sizeof(*t->observer));
 	if (rc == 0)
 		rc = table_extend(t, &t->p, l->allp, tables_sched(t, &l->sched_gomaxprocs));
 	if (rc == 0)
@@ -192,6 +199,14 @@ int tables_read(struct tables *t)
 	if (rc == 0)
 		rc = table_read(t, &t->p);
 	return rc == 0 ? tables_reread_ms(t, t->view) : rc;
+}
+
+bool tables_observes(const struct tables *t, uint32_t ns_tid)
+{
+	for (uint32_t i = 0; ns_tid && i < t->nobservers; i++)
+		if ((uint32_t)t->observer[i] == ns_tid)
+			return true;
+	return false;
 }
 
 uint64_t tables_sched(const struct tables *t, const struct layout_field *f)

@@ -6,6 +6,7 @@
 #ifndef GOTRACE_TABLES_H
 #define GOTRACE_TABLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ struct tables {
 	struct target_read *reads;
 	uint64_t *goids;
 	uint32_t reads_cap;
+	int32_t *observer; /* tids of threads that only watch, 0: none */
+	uint32_t nobservers;
 	uint32_t lost; /* places that could not be read, ever */
 };
 
@@ -45,6 +48,8 @@ int tables_read(struct tables *t);
 int tables_reread_ms(struct tables *t, struct m_view *ret);
 void tables_close(struct tables *t);
 
+/* A thread that its runtime knows to watch only; ns_tid: as the thread knows it. */
+bool tables_observes(const struct tables *t, uint32_t ns_tid);
 uint64_t tables_sched(const struct tables *t, const struct layout_field *f);
 uint64_t tables_p(const struct tables *t, uint32_t i, const struct layout_field *f);
 

@@ -267,7 +267,7 @@ static void kind_of_anon(const char *name, char *buf, size_t bytes)
 	if (*name == '[')
 		snprintf(buf, bytes, "%.*s", (int)n - 1, name + 1);
 	else
-		snprintf(buf, bytes, "%s", name);
+		snprintf(buf, bytes, "%.*s", (int)bytes - 1, name);
 }
 
 const char *fdname_kind_of_file(unsigned int type)
