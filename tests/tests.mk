@@ -75,7 +75,8 @@ TEST_ENV = GOTRACE=$(abspath $(O))/gotrace TRACEE_DIR=$(abspath $(O))/tracee \
 	EXAMPLES_DIR=$(abspath $(O))/examples GOTRACE_TREE=$(CURDIR) BUILD_DIR=$(abspath $(O)) \
 	TSAN_OPTIONS=atexit_sleep_ms=0
 
-test-runtime: $(RUNTIME_TESTS) $(if $(SAN),$(O)/gotrace $(O)/examples/growth $(O)/tracee/sleeper) $(O)/run
+test-runtime: $(RUNTIME_TESTS) $(if $(SAN),$(O)/gotrace $(O)/examples/growth \
+	$(O)/tracee/sleeper $(O)/tracee/gate) $(O)/run
 	$(Q)$(TEST_ENV) $(O)/run --label '$(if $(SAN),$(SAN): )' $(RUNTIME_TESTS)
 test-tools: all tests
 	$(Q)$(TEST_ENV) $(O)/run $(TOOL_UNIT_BIN) $(ASSERT_BIN) tests/assert/example_test.sh tests/e2e/golden_test.sh $(E2E_BIN)

@@ -54,6 +54,50 @@ static void test_a_process_is_watched_by_bpf(void **state)
 	program_stop(&p);
 }
 
+static bool has_hostage(gotrace_scope *s, void *unused)
+{
+	(void)unused;
+	return gotrace_look(s).hostage == 1;
+}
+
+/* A goroutine waits in a read that its runtime was not told of: its P can run nobody. */
+static void test_an_m_that_sleeps_with_its_p_is_a_hostage(void **state)
+{
+	char fd[16], call[64], *argv[] = { (char *)e2e_path("TRACEE_DIR", "gate"), fd, "1", NULL };
+	struct program p;
+	gotrace_scope *s;
+	int gate[2];
+
+	(void)state;
+	assert_int_equal(pipe(gate), 0);
+	snprintf(fd, sizeof(fd), "%d", gate[0]);
+	p = program_start(argv, NULL);
+	program_expect(&p, "ready");
+	s = gotrace_scope_begin(gotrace_process(p.pid), GOTRACE_NEEDS_KERNEL);
+	if (!s)
+		fail_msg("%s", gotrace_why());
+	assert_true(gotrace_wait_for(s, has_hostage, NULL, DEADLINE_NS));
+
+	/* then it is told who, which goroutine, in which call, with what P, and from where in the program, */
+	assert_int_equal(gotrace_check_no_hostage(s), GOTRACE_VIOLATED);
+	assert_says(gotrace_text(s), "an M held a P while it slept outside of any call");
+	assert_says(gotrace_text(s), "\n  M");
+	snprintf(call, sizeof(call), "), G1 in read(%s<pipe:[", fd);
+	assert_says(gotrace_text(s), call);
+	assert_says(gotrace_text(s), "it holds P0");
+	assert_says(gotrace_text(s), "main_fn");
+
+	/* and also when it is over: it was in the scope */
+	assert_int_equal(write(gate[1], "x", 1), 1);
+	program_expect(&p, "blocks: 1");
+	assert_int_equal(gotrace_check_no_hostage(s), GOTRACE_VIOLATED);
+	assert_says(gotrace_text(s), "main_fn");
+	gotrace_scope_end(s);
+	program_stop(&p);
+	close(gate[0]);
+	close(gate[1]);
+}
+
 static void test_a_recording_gives_the_same_answers(void **state)
 {
 	char path[] = "/tmp/backends_test.XXXXXX", pid[16];
@@ -104,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_process_is_watched_by_bpf),
+		cmocka_unit_test(test_an_m_that_sleeps_with_its_p_is_a_hostage),
 		cmocka_unit_test(test_a_recording_gives_the_same_answers),
 		cmocka_unit_test(test_what_cannot_be_watched_says_why),
 	};

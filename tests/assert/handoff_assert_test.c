@@ -152,6 +152,20 @@ RUNTIME_TEST(a_call_known_to_block_is_given_up_by_its_own_m, 1)
 	gotrace_scope_end(s);
 }
 
+/* Who sleeps with its P sends no record: the sink can never tell that nobody did. */
+RUNTIME_TEST(without_the_kernel_no_hostage_is_not_proven, 1)
+{
+	gotrace_scope *s = scope_of_self();
+
+	EXPECT_ANSWER(s, gotrace_check_no_hostage(s), GOTRACE_INCONCLUSIVE);
+	EXPECT_SAYS(s, "a hostage is what the kernel sees; libgrt's sink does not see it");
+	gotrace_scope_end(s);
+	EXPECT(!gotrace_scope_begin(gotrace_self(), GOTRACE_NEEDS_KERNEL),
+	       "a scope that sees less");
+	EXPECT(strstr(gotrace_why(), "the kernel's view is needed and libgrt's sink has none"),
+	       "%s", gotrace_why());
+}
+
 static bool has_returned(gotrace_scope *s, void *arg)
 {
 	struct gotrace_returns r = gotrace_returned(s);
@@ -206,6 +220,7 @@ int main(void)
 		cmocka_unit_test(threads_grow_past_gomaxprocs_with_blocked_calls),
 		cmocka_unit_test(foreign_code_is_handed_off_like_a_syscall_not_like_the_network),
 		cmocka_unit_test(a_call_known_to_block_is_given_up_by_its_own_m),
+		cmocka_unit_test(without_the_kernel_no_hostage_is_not_proven),
 		cmocka_unit_test(after_a_call_with_a_p_idle_the_goroutine_takes_one),
 		cmocka_unit_test(after_a_call_with_every_p_busy_the_goroutine_is_queued),
 	};

@@ -193,6 +193,18 @@ static void keep_handoffs(struct evidence *e)
 	}
 }
 
+static void keep_hostage(struct evidence *e, const struct model_thread *t, uint64_t time_ns)
+{
+	const struct model_frame *f;
+	size_t n = model_stack(e->model, t, GRT_STACK_USER, &f);
+
+	e->hostage = *t;
+	e->hostage_seen_ns = time_ns;
+	e->hostage_nframes = n < EVIDENCE_FRAMES ? n : EVIDENCE_FRAMES;
+	for (size_t i = 0; i < e->hostage_nframes; i++)
+		e->hostage_frame[i] = f[i];
+}
+
 static void look_at_threads(struct evidence *e)
 {
 	const struct model_snap *s = model_snap(e->model);
@@ -206,11 +218,8 @@ static void look_at_threads(struct evidence *e)
 	e->listed_ns = s->time_ns;
 	threads_add(e, 0, s->time_ns);
 	for (size_t i = 0; i < n; i++)
-		if (t[i].state == GRT_MS_hostage && e->hostages++ == 0) {
-			e->hostage = t[i];
-			memset(e->hostage.stack, 0,
-			       sizeof(e->hostage.stack)); /* of this look only */
-		}
+		if (t[i].state == GRT_MS_hostage && e->hostages++ == 0)
+			keep_hostage(e, &t[i], s->time_ns);
 	if (!e->has_events && s->count[GRT_MS_blocked] > e->blocked_max)
 		e->blocked_max = s->count[GRT_MS_blocked];
 }

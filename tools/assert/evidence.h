@@ -14,6 +14,7 @@
 #define EVIDENCE_HANDOFFS_MAX 100000u /* more in one scope are counted, and make it inconclusive */
 #define EVIDENCE_EVENTS 10            /* last ones, for failure texts */
 #define EVIDENCE_TEXT_BYTES 16384
+#define EVIDENCE_FRAMES 64 /* of a hostage: later looks replace what the model has */
 #define EVIDENCE_OBSERVERS_MAX 8
 
 /* An M that lost its P in a call and is not back yet. */
@@ -50,6 +51,9 @@ struct evidence {
 	uint64_t threads_now, threads_max, threads_max_ns;
 	uint64_t hostages;           /* rows seen, over all looks */
 	struct model_thread hostage; /* the first of them */
+	struct model_frame hostage_frame[EVIDENCE_FRAMES];
+	size_t hostage_nframes;
+	uint64_t hostage_seen_ns;
 
 	struct gotrace_handoff *handoff;
 	size_t nhandoffs, handoffs_cap;
@@ -93,6 +97,7 @@ void explain_reset(struct evidence *e);
 /* Who is blocked now, with call, descriptor, how long, who has the P, stack. */
 void explain_blocked(struct evidence *e);
 void explain_thread(struct evidence *e, const struct model_thread *t);
+void explain_hostage(struct evidence *e);
 void explain_events(struct evidence *e);
 /* "read", "foreign function", "system call 999" */
 const char *explain_call_name(int32_t nr);

@@ -47,10 +47,8 @@ const char *explain_call_name(int32_t nr)
 	return unknown;
 }
 
-static void put_stack(struct evidence *e, const struct model_thread *t)
+static void put_stack(struct evidence *e, const struct model_frame *f, size_t n)
 {
-	const struct model_frame *f;
-	size_t n = model_stack(e->model, t, GRT_STACK_USER, &f);
 	char where[BRIEF_BYTES];
 
 	/* libgrt's own frames are no news. */
@@ -77,9 +75,9 @@ static void put_heir(struct evidence *e, const struct model_thread *t)
 		explain(e, "; M%" PRId64 " got its P after %s", m, fmt_duration(after, after_ns));
 }
 
-void explain_thread(struct evidence *e, const struct model_thread *t)
+/* As of that time. */
+static void put_thread(struct evidence *e, const struct model_thread *t, uint64_t now)
 {
-	uint64_t now = model_snap(e->model)->time_ns;
 	char call[CALL_BYTES], since[FMT_BYTES];
 
 	call_text(call, sizeof(call), e->model, t);
@@ -94,7 +92,21 @@ void explain_thread(struct evidence *e, const struct model_thread *t)
 		explain(e, "; it holds P%" PRId64, t->p);
 	put_heir(e, t);
 	explain(e, "\n");
-	put_stack(e, t);
+}
+
+void explain_thread(struct evidence *e, const struct model_thread *t)
+{
+	const struct model_frame *f;
+	size_t n = model_stack(e->model, t, GRT_STACK_USER, &f);
+
+	put_thread(e, t, model_snap(e->model)->time_ns);
+	put_stack(e, f, n);
+}
+
+void explain_hostage(struct evidence *e)
+{
+	put_thread(e, &e->hostage, e->hostage_seen_ns);
+	put_stack(e, e->hostage_frame, e->hostage_nframes);
 }
 
 void explain_blocked(struct evidence *e)

@@ -291,7 +291,7 @@ enum gotrace_answer predicate_no_hostage(struct evidence *e)
 			"an M held a P while it slept outside of any call, in %" PRIu64
 			" looks; the first was\n",
 			e->hostages);
-		explain_thread(e, &e->hostage);
+		explain_hostage(e);
 		return violated(e);
 	}
 	if (!e->has_kernel) {
