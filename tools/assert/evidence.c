@@ -188,6 +188,7 @@ static void keep_handoffs(struct evidence *e)
 			.g = h->g,
 			.nr = h->nr,
 			.by = h->cause == GRT_HANDOFF_SELF ? GOTRACE_BY_SELF : h->by,
+			.outcome = h->outcome,
 			.made_thread = h->made_thread,
 		};
 	}

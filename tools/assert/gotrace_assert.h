@@ -116,7 +116,15 @@ struct gotrace_handoff {
 	uint64_t g;
 	int nr; /* of the call, GOTRACE_FOREIGN, -2: none */
 	enum { GOTRACE_BY_SYSMON = 1, GOTRACE_BY_KERNEL = 2, GOTRACE_BY_SELF = 5 } by;
-	bool made_thread;
+	enum {
+		GOTRACE_HANDOFF_WOKE = 1,     /* an idle M was woken: there was work for the P */
+		GOTRACE_HANDOFF_MADE = 2,     /* a thread was made for it */
+		GOTRACE_HANDOFF_IDLED = 3,    /* nothing to do: the P is idle */
+		GOTRACE_HANDOFF_SPINNING = 4, /* an M looks for work, since no other did */
+		GOTRACE_HANDOFF_POLLER =
+			5, /* an M was started to poll the network, since no other did */
+	} outcome;
+	bool made_thread; /* whatever the outcome */
 };
 /* Hand-offs of the scope so far, oldest first; valid until the next call with this scope. */
 GOTRACE_API size_t gotrace_handoffs(gotrace_scope *s, const struct gotrace_handoff **ret);
