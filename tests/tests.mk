@@ -65,7 +65,9 @@ $(O)/run: tests/run.c
 	$(Q)$(CC) $(BASE) $(CFLAGS) -MF $@.d -o $@ $<
 
 # In the variants also what asserts: the runtime, the library and the tool that it starts are built so.
-RUNTIME_TESTS = $(RT_UNIT_BIN) $(SCHED_BIN) $(if $(SAN),$(ASSERT_BIN))
+# The tool's rooms read what others wrote: address looks at them, too.
+RUNTIME_TESTS = $(RT_UNIT_BIN) $(SCHED_BIN) $(if $(SAN),$(ASSERT_BIN)) \
+	$(if $(filter address,$(SAN)),$(TOOL_UNIT_BIN))
 tests: $(RT_UNIT_BIN) $(TOOL_UNIT_BIN) $(SCHED_BIN) $(ASSERT_BIN) $(E2E_BIN) $(TRACEES) $(O)/run
 
 # --- running ---------------------------------------------------------------------------------------

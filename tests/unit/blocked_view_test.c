@@ -165,6 +165,7 @@ static void test_why_no_wait_point_is_known_is_said(void **state)
 	assert_non_null(
 		strstr(s.text, "\nwhere in the kernel they wait is not known: it is hidden\n"));
 	model_free(s.model);
+	free(s.text);
 }
 
 static void shown(const struct blocked_opts *o, size_t blocked, size_t hostages)

@@ -84,7 +84,7 @@ struct model {
 	size_t npending, pending_cap;
 	uint64_t seq, settled_ns, newest_ns;
 	uint64_t oldest_ns; /* of what is pending */
-	bool is_told; /* a tick has ended the interval; views have been shown it */
+	bool is_told;       /* a tick has ended the interval; views have been shown it */
 
 	struct model_rates rates, totals;
 	struct model_handoff *done; /* of this interval */
