@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "e2e.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
 
 enum { FINE = 0, LOST = 3, PIPE_BYTES = 4096 };
