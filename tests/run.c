@@ -120,7 +120,7 @@ static void reap_leftovers(void)
 		;
 }
 
-/* "ok 3 - name", "not ok 4 - name", "ok 5 # SKIP name" */
+/* "ok 3 - name", "not ok 4 - name", "ok 5 # SKIP name"; cmocka says "not ok 5 # SKIP name". */
 static void count(struct result *r)
 {
 	char *copy = strdup(r->output ? r->output : ""), *rest = copy;
@@ -129,11 +129,13 @@ static void count(struct result *r)
 		int nr;
 
 		line += *line == '\t';
-		if (sscanf(line, "not ok %d", &nr) == 1)
-			r->tests.failed++;
-		else if (sscanf(line, "ok %d", &nr) == 1 && strstr(line, "# SKIP"))
+		if (sscanf(line, "not ok %d", &nr) != 1 && sscanf(line, "ok %d", &nr) != 1)
+			continue;
+		if (strstr(line, "# SKIP"))
 			r->tests.skipped++;
-		else if (sscanf(line, "ok %d", &nr) == 1)
+		else if (*line == 'n')
+			r->tests.failed++;
+		else
 			r->tests.passed++;
 	}
 	free(copy);
@@ -167,6 +169,13 @@ static void judge(struct result *r)
 	}
 }
 
+/* What a test could not tell, and so skipped. */
+static void tell_inconclusive(const struct result *r)
+{
+	for (char *line = r->output; line && (line = strstr(line, "inconclusive: ")); line++)
+		printf("     %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
 static void tell(const char *program, struct result *r)
 {
 	const char *name = strrchr(program, '/');
@@ -189,6 +198,8 @@ static void tell(const char *program, struct result *r)
 		printf("---- output of %s\n%s\n----\n", program, r->output);
 	else if (WIFEXITED(r->status) && WEXITSTATUS(r->status) == SKIP)
 		printf("     %s\n", last_line(r));
+	else if (r->tests.skipped)
+		tell_inconclusive(r);
 	fflush(stdout);
 }
 

@@ -50,7 +50,7 @@ static bool comes_back(gotrace_scope *s, void *arg)
 		__atomic_store_n(round->free_when_busy, 1, __ATOMIC_RELEASE);
 	if (round->free_when_busy && !__atomic_load_n(round->free_when_busy, __ATOMIC_RELAXED))
 		return false;
-	if (!round->is_written && now.blocked == 1 && now.spinning == 0 &&
+	if (!round->is_written && now.blocked == 1 && now.spinning == 0 && now.procs_idle == 1 &&
 	    now.running == round->running) {
 		EXPECT_EQ(write(round->p.fd[1], "x", 1), 1);
 		round->is_written = true;

@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#include "../../runtime/types.h"
+#include "../../runtime/netpoll.h"
 
 static struct collected got;
 
@@ -43,13 +43,23 @@ static void read_byte(void *arg)
 	__atomic_store_n(&r->is_done, 1, __ATOMIC_SEQ_CST);
 }
 
-/* The n-th that waits. Who was woken is counted until after it runs: that must be over first. */
+static bool has_reader(int fd)
+{
+	u64 word = __atomic_load_n(&netpoll_pd(fd)->dir[0].word, __ATOMIC_ACQUIRE);
+
+	return PD_IS_G(word);
+}
+
+/*
+ * The n-th that waits. Who was woken is counted until after it runs: that must be over first. Who waits is
+ * counted before it can be found.
+ */
 static void start(struct reader *r, int fd, u32 n)
 {
 	AWAIT(waiters() == n - 1);
 	*r = (struct reader){ .fd = fd };
 	EXPECT_EQ(grt_go(read_byte, r), 0);
-	AWAIT(waiters() == n);
+	AWAIT(waiters() == n && has_reader(fd));
 }
 
 static bool is_done(struct reader *r)

@@ -149,6 +149,25 @@ static void a_call_that_kept_its_p_is_named(void **state)
 	assert_non_null(strstr(e.text, "M3 is in it and keeps P1"));
 }
 
+/* The look was asked for while its end was on the way: then it is not violated, and the next one knows. */
+static void a_hand_off_that_ends_during_a_look_is_not_missed(void **state)
+{
+	static const struct counts none;
+	uint64_t asked = T0 + SEC_NS, done = asked + 2 * MODEL_WINDOW_NS;
+
+	(void)state;
+	put(asked - MS_NS, GRT_K_retake, 0, 5, 7, 20000, GRT_BY_SYSMON, SYS_read);
+	put(asked - MS_NS + 1, GRT_K_handoff, 0, 5, 7, GRT_HANDOFF_RETAKE, GRT_HANDOFF_WOKE, 6);
+	put(done, GRT_K_handoff_done, 0, 5, 6, 0, 0, 0);
+	rec_snapshot(e.model, asked, 2, 1, idle, 1, &none);
+	evidence_tick(&e, asked + MODEL_WINDOW_NS);
+	assert_int_equal(predicate_handed_off(&e, SYS_read), GOTRACE_INCONCLUSIVE);
+	assert_true(predicate_handoff_is_pending(&e, SYS_read));
+	evidence_tick(&e, done + MODEL_WINDOW_NS);
+	assert_int_equal(predicate_handed_off(&e, SYS_read), GOTRACE_HOLDS);
+	assert_false(predicate_handoff_is_pending(&e, SYS_read));
+}
+
 static void a_handed_off_call_holds(void **state)
 {
 	(void)state;
@@ -267,6 +286,7 @@ int main(void)
 		TEST(loss_lets_nothing_hold_and_keeps_violations),
 		TEST(without_events_a_look_proves_no_absence),
 		TEST(a_call_that_kept_its_p_is_named),
+		TEST(a_hand_off_that_ends_during_a_look_is_not_missed),
 		TEST(a_handed_off_call_holds),
 		TEST(a_p_on_its_way_is_no_violation_until_it_takes_too_long),
 		TEST(percentiles_need_their_samples),

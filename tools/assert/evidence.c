@@ -54,16 +54,17 @@ static bool block_end(struct evidence *e, uint64_t m)
 	return false;
 }
 
-static void pending_end(struct evidence *e, uint64_t p)
+/* m: who lost it; GRT_NO_ID: whoever. */
+static void pending_end(struct evidence *e, uint64_t p, uint64_t m)
 {
 	for (size_t i = 0; i < e->npending; i++)
-		if (e->pending[i].p == p)
+		if (e->pending[i].p == p && (m == GRT_NO_ID || e->pending[i].m == m))
 			e->pending[i--] = e->pending[--e->npending];
 }
 
 static void pending_begin(struct evidence *e, const struct evidence_block *b)
 {
-	pending_end(e, b->p);
+	pending_end(e, b->p, GRT_NO_ID);
 	if (reserve((void **)&e->pending, &e->pending_cap, e->npending, sizeof(*e->pending)))
 		e->pending[e->npending++] = *b;
 	else
@@ -121,13 +122,6 @@ static void on_event(struct evidence *e, const struct grt_rec *r)
 		e->returns.idle_p += r->arg[3] == GRT_EXIT_IDLE_P;
 		e->returns.queued += r->arg[3] == GRT_EXIT_QUEUED;
 		break;
-	case GRT_K_handoff:
-		if (r->arg[5] == GRT_NO_ID) /* it idles */
-			pending_end(e, r->arg[0]);
-		break;
-	case GRT_K_handoff_done:
-		pending_end(e, r->arg[0]);
-		break;
 	case GRT_K_m_new:
 		threads_add(e, r->time_ns > e->listed_ns, r->time_ns);
 		break;
@@ -172,6 +166,8 @@ static void keep_handoffs(struct evidence *e)
 	size_t n = model_handoffs(e->model, &h);
 
 	for (size_t i = 0; i < n; i++, h++) {
+		/* Not when its record comes: until the model has settled it, it is in no list. */
+		pending_end(e, (uint64_t)h->p, (uint64_t)h->from_m);
 		if (e->nhandoffs >= EVIDENCE_HANDOFFS_MAX ||
 		    !reserve((void **)&e->handoff, &e->handoffs_cap, e->nhandoffs,
 			     sizeof(*e->handoff))) {

@@ -103,6 +103,7 @@ GOTRACE_API bool gotrace_wait_for(gotrace_scope *s, gotrace_predicate is_true, v
 /* Now, as of a fresh look. */
 struct gotrace_now {
 	unsigned threads, blocked, in_syscall, hostage, running, spinning, polling, idle, locked;
+	unsigned procs_idle; /* Ps that nobody has; the one of a thread that is being made is not */
 	uint64_t goroutines, netpoll_parked;
 };
 GOTRACE_API struct gotrace_now gotrace_look(gotrace_scope *s);

@@ -433,6 +433,7 @@ static void look_run(struct gotrace_scope *s, void *arg)
 		.polling = snap->count[GRT_MS_polling],
 		.idle = snap->count[GRT_MS_idle],
 		.locked = snap->count[GRT_MS_locked],
+		.procs_idle = snap->procs_idle,
 		.goroutines = snap->goroutines,
 		.netpoll_parked = snap->netpoll_parked,
 	};
