@@ -47,8 +47,8 @@ RUNTIME_TEST(network_io_blocks_no_thread, PROCS)
 	EXPECT_HOLDS(s, gotrace_check_netpoll_parked(s, fd[CONNECTIONS - 1][0]));
 	EXPECT(came, "%d of %u wait there", (int)gotrace_look(s).netpoll_parked, want);
 	EXPECT_HOLDS(s, gotrace_check_threads_at_most(s, PROCS + 4 + SANITIZER_THREADS));
-	/* On a busy machine one may have lost its CPU, and so its P, in a read that did not wait. */
-	EXPECT(gotrace_check_no_blocked_m(s) != GOTRACE_VIOLATED, "%s", gotrace_text(s));
+	/* On a busy machine some lost their CPU, and so their P, in a read that did not wait: not for long. */
+	EXPECT_BLOCKED(s, 0);
 	gotrace_scope_end(s);
 }
 
