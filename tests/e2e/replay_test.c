@@ -255,7 +255,7 @@ static void who_stops_early_misses_nothing_that_was_counted(void **state)
 	put_snapshot(w, t += 1000 * MS_NS, 20 + 70);
 	put_handoffs(w, t - 5 * MS_NS, 70);
 	put_handoffs(w, t + 500 * MS_NS, 13);
-	put_snapshot(w, t += 1000 * MS_NS, 20 + 70 + 13);
+	put_snapshot(w, t + 1000 * MS_NS, 20 + 70 + 13);
 	assert_int_equal(file_writer_close(w, GRT_END_ASKED, &done), 0);
 
 	gotrace_run(&o, NULL, -1, argv);
