@@ -11,8 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +19,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "source.h"
+#include "slow_pipe.h"
 
 #define SEC_NS 1000000000ull
 /* At a tick sooner: one a second is the default, and its snapshot shall be in the file at once. */
 #define TICK_FLUSH_NS (SEC_NS / 2)
-#define LOOK_MS 50   /* a signal may come just before the wait: look again */
-#define GRACE_MS 500 /* for a reader that only is slow */
 #define PACK_LEVEL 1 /* a recorder must not be what a machine is busy with */
 
 struct file_writer {
@@ -66,19 +62,20 @@ int file_create(const char *path, int out_fd, bool force)
 	return rc;
 }
 
-/* Until a pipe takes PIPE_BUF bytes at once; not for long once we are asked to end. */
-static int wait_writable(int fd)
+static ssize_t write_some(int fd, bool is_regular, const void *from, size_t bytes)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	int grace_ms = GRACE_MS;
+	int grace_ms = SLOW_PIPE_GRACE_MS;
+	ssize_t n;
 
-	while (poll(&pfd, 1, LOOK_MS) <= 0) {
-		if (source_was_signalled())
-			grace_ms -= LOOK_MS;
-		if (grace_ms <= 0)
-			return -EINTR;
-	}
-	return 0;
+	if (!is_regular)
+		return slow_pipe_write(fd, from, bytes, &grace_ms);
+	n = write(fd, from, bytes);
+	/* A signal asks the recorder to end, which it does after this block. */
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (n == 0)
+		return -EIO;
+	return n < 0 ? -errno : n;
 }
 
 static int write_all(int fd, bool is_regular, const void *from, size_t bytes)
@@ -86,18 +83,10 @@ static int write_all(int fd, bool is_regular, const void *from, size_t bytes)
 	const uint8_t *at = from;
 
 	while (bytes) {
-		size_t part = is_regular || bytes < PIPE_BUF ? bytes : PIPE_BUF;
-		int rc = is_regular ? 0 : wait_writable(fd);
-		ssize_t n = rc ? 0 : write(fd, at, part);
+		ssize_t n = write_some(fd, is_regular, at, bytes);
 
-		if (rc < 0)
-			return rc;
-		/* Who shares our stdout may have made it non-blocking; a signal asks the recorder to
-		 * end, which it does after this block. */
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
+		if (n < 0)
+			return (int)n;
 		at += n;
 		bytes -= (size_t)n;
 	}
