@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "../target/proc.h"
 
 #define NAMES_MAX 4096 /* more are not known: a target cannot choose them */
 #define NAME_BYTES 64
@@ -55,31 +56,19 @@ static uint64_t number_of(struct kstack *k, const char *name, size_t n)
 	return ++k->n;
 }
 
-/* A whole small file; its length, or -errno. */
-static ssize_t slurp(pid_t pid, uint32_t tid, const char *name, char *buf, size_t bytes)
+static ssize_t task_read(pid_t pid, uint32_t tid, const char *name, char *buf, size_t bytes)
 {
 	char path[64];
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%u/%s", pid, tid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, bytes - 1);
-	if (n < 0)
-		n = -errno;
-	else
-		buf[n] = '\0';
-	close(fd);
-	return n;
+	return proc_small_read(AT_FDCWD, path, buf, bytes);
 }
 
 /* "[<0>] anon_pipe_read+0x366/0x410", a line a frame, the innermost first. */
 static bool read_stack(struct kstack *k, pid_t pid, struct thread_row *t)
 {
 	char buf[4096], *at = buf;
-	ssize_t n = slurp(pid, t->tid, "stack", buf, sizeof(buf));
+	ssize_t n = task_read(pid, t->tid, "stack", buf, sizeof(buf));
 
 	if (n < 0)
 		k->stack_error = (int)-n;
@@ -97,7 +86,7 @@ static bool read_stack(struct kstack *k, pid_t pid, struct thread_row *t)
 static void read_wchan(struct kstack *k, pid_t pid, struct thread_row *t)
 {
 	char buf[256];
-	ssize_t n = slurp(pid, t->tid, "wchan", buf, sizeof(buf));
+	ssize_t n = task_read(pid, t->tid, "wchan", buf, sizeof(buf));
 	uint64_t number;
 
 	if (n <= 0)

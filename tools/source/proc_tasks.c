@@ -12,26 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../target/proc.h"
 #include "threads.h"
 
-/* A whole small file; its length, or -errno. */
-static ssize_t slurp(int dir, const char *tid, const char *name, char *buf, size_t bytes)
+static ssize_t task_read(int dir, const char *tid, const char *name, char *buf, size_t bytes)
 {
 	char path[64];
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", tid, name);
-	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, bytes - 1);
-	if (n < 0)
-		n = -errno;
-	else
-		buf[n] = '\0';
-	close(fd);
-	return n;
+	return proc_small_read(dir, path, buf, bytes);
 }
 
 /* State, and the CPU it ran on last (the 39th field). */
@@ -39,7 +28,7 @@ static bool read_stat(int dir, const char *tid, struct thread_row *t, uint32_t *
 {
 	char buf[1024], *after;
 
-	if (slurp(dir, tid, "stat", buf, sizeof(buf)) <= 0)
+	if (task_read(dir, tid, "stat", buf, sizeof(buf)) <= 0)
 		return false;
 	after = strrchr(buf, ')');
 	if (!after || sscanf(after, ") %c", &t->state) != 1)
@@ -57,7 +46,7 @@ static void read_syscall(int dir, const char *tid, struct thread_row *t)
 	char buf[512];
 	long long nr;
 
-	if (slurp(dir, tid, "syscall", buf, sizeof(buf)) <= 0)
+	if (task_read(dir, tid, "syscall", buf, sizeof(buf)) <= 0)
 		return;
 	if (strncmp(buf, "running", 7) == 0) {
 		t->is_on_cpu = true;
@@ -80,7 +69,7 @@ static void read_sleep(int dir, const char *tid, struct thread_row *t,
 	unsigned long long ms, fraction;
 	char buf[4096], *at;
 
-	if (!thread_is_asleep(t) || slurp(dir, tid, "sched", buf, sizeof(buf)) <= 0)
+	if (!thread_is_asleep(t) || task_read(dir, tid, "sched", buf, sizeof(buf)) <= 0)
 		return;
 	at = strstr(buf, "se.exec_start");
 	if (at && sscanf(at, "se.exec_start : %llu.%6llu", &ms, &fraction) == 2)
@@ -95,7 +84,7 @@ static uint32_t read_ns_tid(int dir, const char *tid, const struct target *targe
 
 	if (target->ns_level == 0)
 		return (uint32_t)atoi(tid);
-	if (slurp(dir, tid, "status", buf, sizeof(buf)) <= 0)
+	if (task_read(dir, tid, "status", buf, sizeof(buf)) <= 0)
 		return 0;
 	at = strstr(buf, "\nNSpid:");
 	if (!at)

@@ -30,6 +30,22 @@ static ssize_t file_read(const char *path, char *ret, size_t bytes)
 	return got;
 }
 
+ssize_t proc_small_read(int dir, const char *path, char *ret, size_t bytes)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, ret, bytes - 1);
+	if (n < 0)
+		n = -errno;
+	else
+		ret[n] = '\0';
+	close(fd);
+	return n;
+}
+
 int proc_line_read(const char *path, char *ret, size_t bytes)
 {
 	ssize_t n = file_read(path, ret, bytes);

@@ -57,6 +57,11 @@ bool proc_is_ours(void);
 bool proc_hides(char *ret_word, size_t bytes);
 /* Names that others chose go to terminals: control characters become '?'. */
 void proc_text_tame(char *text);
+/*
+ * A file that one read returns whole, ended with 0; path is relative to dir, or to where we are with
+ * AT_FDCWD. Its length, or -errno.
+ */
+ssize_t proc_small_read(int dir, const char *path, char *ret, size_t bytes);
 /* The first line of a file of one line, without its newline. */
 int proc_line_read(const char *path, char *ret, size_t bytes);
 
