@@ -193,10 +193,10 @@ static void a_p_on_its_way_is_no_violation_until_it_takes_too_long(void **state)
 static void percentiles_need_their_samples(void **state)
 {
 	(void)state;
-	assert_int_equal(predicate_samples_min(50), 2);
-	assert_int_equal(predicate_samples_min(90), 10);
-	assert_int_equal(predicate_samples_min(99), 100);
-	assert_int_equal(predicate_samples_min(100), 1);
+	assert_int_equal(hist_samples_min(50), 2);
+	assert_int_equal(hist_samples_min(90), 10);
+	assert_int_equal(hist_samples_min(99), 100);
+	assert_int_equal(hist_samples_min(100), 1);
 	for (int i = 0; i < 99; i++)
 		hand_off(T0 + (uint64_t)(i + 1) * MS_NS, 100);
 	snapshot(T0 + SEC_NS, idle, 1);

@@ -88,8 +88,6 @@ enum gotrace_answer predicate_handoff_within(struct evidence *e, unsigned percen
 enum gotrace_answer predicate_threads_at_most(struct evidence *e, unsigned n);
 enum gotrace_answer predicate_netpoll_parked(struct evidence *e, int fd);
 enum gotrace_answer predicate_no_hostage(struct evidence *e);
-/* Hand-offs that a percentile needs. */
-uint64_t predicate_samples_min(unsigned percentile);
 
 /* explain.c: appends to e->text. */
 __attribute__((format(printf, 2, 3))) void explain(struct evidence *e, const char *fmt, ...);

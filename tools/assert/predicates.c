@@ -159,11 +159,6 @@ enum gotrace_answer predicate_handed_off(struct evidence *e, int nr)
 	return violated(e);
 }
 
-uint64_t predicate_samples_min(unsigned percentile)
-{
-	return hist_samples_min(percentile);
-}
-
 struct latencies {
 	uint64_t *ns; /* sorted */
 	size_t n;
@@ -205,7 +200,7 @@ static bool latencies_make(struct latencies *l, const struct evidence *e, uint64
 static enum gotrace_answer judge(struct evidence *e, const struct latencies *l, unsigned percentile,
 				 uint64_t bound_ns)
 {
-	uint64_t need = predicate_samples_min(percentile);
+	uint64_t need = hist_samples_min(percentile);
 	size_t rank = (l->n * percentile + PERCENT - 1) / PERCENT, may = l->n - rank;
 	char is[FMT_BYTES], bound[FMT_BYTES], waited[FMT_BYTES];
 
