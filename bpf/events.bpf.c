@@ -197,8 +197,10 @@ int on_probe(struct pt_regs *ctx)
 	if (bpf_get_current_pid_tgid() >> 32 != target_tgid)
 		return 0;
 	begin_ns = timed_begin(BPF_COUNT_PROBE_TIMED);
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), ctx) != 0 || index >= PROBES_MAX)
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), ctx) != 0 || index >= PROBES_MAX) {
+		count(BPF_COUNT_LOST_MEMORY);
 		return 0;
+	}
 	spec = &probes[index];
 	rec.time_ns = bpf_ktime_get_ns();
 	rec.tid = tid_for_observer();
