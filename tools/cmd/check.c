@@ -157,7 +157,7 @@ static const struct opt opts[] = {
 	  "for more",
 	  &fail_on },
 	{ "format", 0, OPT_TEXT, "text|tap|junit|json", "how it is told (text)", &format },
-	SESSION_OPTS,
+	SESSION_OPTS_OF("100ms", "1%"),
 	{ NULL, 0, OPT_FLAG, NULL, NULL, NULL },
 };
 

@@ -26,7 +26,7 @@ static int run(int argc, char **argv)
 }
 
 static const struct opt opts[] = {
-	SESSION_OPTS_OF(SESSION_NETPOLL_SHARE),
+	SESSION_OPTS_OF("1s", SESSION_NETPOLL_SHARE),
 	{ NULL, 0, OPT_FLAG, NULL, NULL, NULL },
 };
 

@@ -209,7 +209,7 @@ static int run(int argc, char **argv)
 }
 
 static const struct opt opts[] = {
-	SESSION_OPTS_OF(SESSION_NETPOLL_SHARE),
+	SESSION_OPTS_OF("1s", SESSION_NETPOLL_SHARE),
 	{ "output", 'o', OPT_TEXT, "FILE", "the recording; -: stdout", &path },
 	{ "max-size", 0, OPT_SIZE, "SIZE", "end before the file is larger: 64M", &max_bytes },
 	{ "force", 0, OPT_FLAG, NULL, "empty a file that is there already", &force },

@@ -25,10 +25,11 @@ struct session_opts {
 extern struct session_opts session_opts;
 
 /* clang-format off */
-#define SESSION_OPTS SESSION_OPTS_OF("1%")
-/* Of a verb with another max_overhead_ppm. */
-#define SESSION_OPTS_OF(overhead) \
-	{ "interval", 'i', OPT_DURATION, "TIME", "time between rows (1s)", &session_opts.interval_ns }, \
+#define SESSION_OPTS SESSION_OPTS_OF("1s", "1%")
+/* Of a verb with another interval_ns or max_overhead_ppm. */
+#define SESSION_OPTS_OF(interval, overhead) \
+	{ "interval", 'i', OPT_DURATION, "TIME", "time between rows (" interval ")", \
+	  &session_opts.interval_ns }, \
 	{ "rows", 'n', OPT_UINT, "N", "stop after so many rows", &session_opts.rows }, \
 	{ "for", 0, OPT_DURATION, "TIME", "stop after so long", &session_opts.for_ns }, \
 	{ "once", 0, OPT_FLAG, NULL, "one row, as -n 1", &session_opts.once }, \
