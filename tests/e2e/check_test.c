@@ -25,23 +25,6 @@ static char *in_dir(const char *name)
 	return ret;
 }
 
-static void file_put(const char *path, const char *text, size_t bytes)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, bytes), bytes);
-	close(fd);
-}
-
-static char *pid_text(pid_t pid)
-{
-	static char text[16];
-
-	snprintf(text, sizeof(text), "%d", pid);
-	return text;
-}
-
 /* Seven goroutines blocked in FIFOs. */
 static struct program growth_start(e2e_setup_fn setup)
 {

@@ -328,4 +328,25 @@ static inline void file_copy(const char *from, const char *to)
 	close(out);
 }
 
+/* One of the last four that were made. */
+static inline char *pid_text(pid_t pid)
+{
+	static char text[4][16];
+	static unsigned next;
+	char *ret = text[next++ % 4];
+
+	snprintf(ret, sizeof(text[0]), "%d", pid);
+	return ret;
+}
+
+/* A file of ours, which may be a program. */
+static inline void file_put(const char *path, const void *data, size_t bytes)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, bytes), bytes);
+	close(fd);
+}
+
 #endif

@@ -37,16 +37,6 @@ static struct program growth_start(char *seconds)
 	return p;
 }
 
-static char *pid_text(pid_t pid)
-{
-	static char text[4][16];
-	static unsigned next;
-	char *ret = text[next++ % 4];
-
-	snprintf(ret, sizeof(text[0]), "%d", pid);
-	return ret;
-}
-
 /* gotrace record --json PID -o FILE -i 20ms; ends with NULL: more options. Returns its exit code. */
 static int record(pid_t pid, char *file, ...)
 {
@@ -92,15 +82,6 @@ static size_t file_read(const char *path, uint8_t **ret)
 	assert_int_equal(read(fd, *ret, (size_t)st.st_size), st.st_size);
 	close(fd);
 	return (size_t)st.st_size;
-}
-
-static void file_put(const char *path, const void *data, size_t bytes)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, data, bytes), bytes);
-	close(fd);
 }
 
 /* The text from there on; it must be there. */

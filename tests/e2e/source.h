@@ -191,4 +191,18 @@ static inline bool snapshot_fits(struct fixture *f)
 	return f->seen.rows == before && f->seen.state[GRT_MS_hostage] == 1;
 }
 
+/* Before the first test; ends the program where BPF may not be used. */
+static inline void source_tests_init(void)
+{
+	struct target self = { .pid = getpid() };
+	struct threads_iter *it;
+	int rc;
+
+	e2e_init();
+	it = threads_iter_open(&self, &rc);
+	if (!it)
+		e2e_skip("BPF may not be used here (not root, or no CAP_BPF and CAP_PERFMON)");
+	threads_iter_close(it);
+}
+
 #endif

@@ -81,14 +81,6 @@ int main(void)
 		cmocka_unit_test(test_threads_that_only_watch_are_left_out_by_proc),
 	};
 
-	struct target self = { .pid = getpid() };
-	struct threads_iter *it;
-	int rc;
-
-	e2e_init();
-	it = threads_iter_open(&self, &rc);
-	if (!it)
-		e2e_skip("BPF may not be used here (not root, or no CAP_BPF and CAP_PERFMON)");
-	threads_iter_close(it);
+	source_tests_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
