@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <spawn.h>
 
-#include "../../runtime/types.h"
+#include "books.h"
 
 #define CHILD_BYTES 620000
 #define PIECE 4096
@@ -28,11 +28,6 @@ static void read_all(void *arg)
 		__atomic_add_fetch(&o->bytes, (size_t)n, __ATOMIC_SEQ_CST);
 	EXPECT_EQ(n, 0);
 	__atomic_store_n(&o->is_at_end, 1, __ATOMIC_SEQ_CST);
-}
-
-static u64 blocked_ms(void)
-{
-	return sched.count.retake + sched.count.block - sched.count.exit_slow;
 }
 
 static pid_t spawn_writer(int fd)
@@ -86,7 +81,7 @@ RUNTIME_TEST(c15_a_child_writes_to_a_full_pipe_and_loses_nothing, 2)
 	AWAIT(__atomic_load_n(&o.is_at_end, __ATOMIC_SEQ_CST));
 	EXPECT_EQ(o.bytes, CHILD_BYTES);
 	EXPECT_EQ(grt_blocking_call(wait_for, &pid), 0);
-	AWAIT(sched.netpoll_waiters == 0);
+	AWAIT(waiters() == 0);
 }
 
 RUNTIME_TEST(c15_waiting_for_a_child_blocks_no_m, 1)
@@ -101,7 +96,7 @@ RUNTIME_TEST(c15_waiting_for_a_child_blocks_no_m, 1)
 	EXPECT_EQ(grt_go(read_all, &o), 0);
 
 	/* when nothing has been written yet */
-	AWAIT(__atomic_load_n(&sched.netpoll_waiters, __ATOMIC_SEQ_CST) == 1);
+	AWAIT(waiters() == 1);
 	EXPECT_EQ(blocked_ms(), 0);
 
 	pid = spawn_writer(fd[1]);

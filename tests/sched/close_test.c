@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "../../runtime/types.h"
+#include "books.h"
 
 #define HOUR_NS 3600000000000ll
 
@@ -47,7 +47,7 @@ RUNTIME_TEST(a_read_that_races_with_close_ends_with_ebadf, 2)
 		EXPECT_EQ(r.result, -EBADF);
 		EXPECT_EQ(grt_close(fd[1]), 0);
 	}
-	EXPECT_EQ(sched.netpoll_waiters, 0);
+	EXPECT_EQ(waiters(), 0);
 }
 
 /* given a socket that foreign code made blocking through a duplicate, and a reader asleep in it */

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "../../runtime/types.h"
+#include "books.h"
 
 #define MS 1000000ll
 #define BIG (1 << 20)
@@ -114,8 +114,8 @@ RUNTIME_TEST(a_fifo_made_pollable_parks, 1)
 
 	/* when it waits, nobody is inside a call without a P */
 	AWAIT(times(GRT_K_netpoll_park) == 1);
-	AWAIT(sched.netpoll_waiters == 1);
-	EXPECT_EQ(sched.count.retake + sched.count.block - sched.count.exit_slow, 0);
+	AWAIT(waiters() == 1);
+	EXPECT_EQ(blocked_ms(), 0);
 	EXPECT_EQ(grt_write(c.fd, "p", 1), 1);
 	AWAIT(is_finished(1));
 	EXPECT_EQ(c.byte, 'p');
@@ -267,7 +267,7 @@ RUNTIME_TEST(a_pollable_descriptor_is_written_wholly, 2)
 	EXPECT_EQ(grt_write(fd[1], want, BIG), BIG);
 	AWAIT(is_finished(1));
 	EXPECT_EQ(memcmp(f.data, want, BIG), 0);
-	AWAIT(sched.netpoll_waiters == 0);
+	AWAIT(waiters() == 0);
 }
 
 RUNTIME_TEST(vectors_are_written_wholly_and_in_order, 2)

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "../../runtime/types.h"
+#include "books.h"
 
 #define MS 1000000ll
 #define BURST 256
@@ -24,11 +24,6 @@ static int seen(void)
 static void count(void)
 {
 	__atomic_add_fetch(&counter, 1, __ATOMIC_SEQ_CST);
-}
-
-static u32 waiters(void)
-{
-	return __atomic_load_n(&sched.netpoll_waiters, __ATOMIC_SEQ_CST);
 }
 
 /* "127.0.0.1:port" of a socket bound to any port there. */

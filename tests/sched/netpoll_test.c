@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "../../runtime/types.h"
+#include "books.h"
 
 #define MS 1000000ll
 
@@ -26,11 +26,6 @@ static int seen(void)
 static void count(void)
 {
 	__atomic_add_fetch(&counter, 1, __ATOMIC_SEQ_CST);
-}
-
-static u32 waiters(void)
-{
-	return __atomic_load_n(&sched.netpoll_waiters, __ATOMIC_SEQ_CST);
 }
 
 /* A goroutine that waits for one byte, and what came of it. */

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 
+#include "books.h"
 #include "../../runtime/netpoll.h"
 
 static struct collected got;
@@ -19,11 +20,6 @@ static struct collected got;
 static int rounds(int n)
 {
 	return getenv("GRT_LONG") ? LONG_ROUNDS : n;
-}
-
-static u32 waiters(void)
-{
-	return __atomic_load_n(&sched.netpoll_waiters, __ATOMIC_SEQ_CST);
 }
 
 struct reader {
