@@ -64,6 +64,17 @@ struct {
 	__type(value, struct m_asleep);
 } asleep SEC(".maps");
 
+/* Set by user space while one link of all probes becomes one a group. */
+__u32 is_changing;
+
+/* Thread -> the site whose hit was told by the link of a group, 1 added. LRU: for who hits none of both. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} told SEC(".maps");
+
 /* Of this CPU, but another thread may take the CPU here: a uprobe's program can be preempted. */
 static void count_add(__u32 index, __u64 n)
 {
@@ -185,16 +196,44 @@ static void tell_call(const struct grt_rec *retake)
 	send(&rec);
 }
 
+/*
+ * While links change: has the other link told of this hit?
+ *
+ *	link of a group             link of all
+ *	told[thread] = site
+ *	send
+ *	                            told[thread] is this site: forget that, say nothing
+ *
+ * One after the other, in the thread that hit. A hit that began before the first link had come is told by
+ * the second, and so is every one where only that one is.
+ */
+static bool is_told(__u64 cookie)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u32 site = (__u32)(cookie & COOKIE_INDEX) + 1, *was;
+
+	if (cookie & COOKIE_OF_GROUP) {
+		bpf_map_update_elem(&told, &thread, &site, BPF_ANY);
+		return false;
+	}
+	was = bpf_map_lookup_elem(&told, &thread);
+	if (!was || *was != site)
+		return false;
+	bpf_map_delete_elem(&told, &thread);
+	return true;
+}
+
 SEC("kprobe")
 int on_probe(struct pt_regs *ctx)
 {
-	__u32 index = (__u32)bpf_get_attach_cookie(ctx);
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+	__u32 index = (__u32)cookie & COOKIE_INDEX;
 	const volatile struct probe_spec *spec;
 	struct grt_rec rec = { 0 };
 	struct pt_regs regs; /* the context takes constant offsets only */
 	__u64 begin_ns;
 
-	if (bpf_get_current_pid_tgid() >> 32 != target_tgid)
+	if (bpf_get_current_pid_tgid() >> 32 != target_tgid || (is_changing && is_told(cookie)))
 		return 0;
 	begin_ns = timed_begin(BPF_COUNT_PROBE_TIMED);
 	if (bpf_probe_read_kernel(&regs, sizeof(regs), ctx) != 0 || index >= PROBES_MAX) {

@@ -48,6 +48,14 @@ struct probe_spec {
 };
 _Static_assert(sizeof(struct probe_spec) == 8 + 6 * 24, "probe_spec is an ABI");
 
+/*
+ * Cookie of a site: its index in the table, and whether the link is one of a group or that of all. The first
+ * are made while the other is still there, with is_changing set: then both run at each hit, in the order
+ * of a consumer list that new ones are put in front of. The first says that it has told of the hit.
+ */
+#define COOKIE_OF_GROUP (1u << 16)
+#define COOKIE_INDEX (COOKIE_OF_GROUP - 1)
+
 #define TIMED_EVERY 16 /* runs of a program; a power of two */
 #define PROBES_MAX 64  /* sites, and kinds below GRT_K_SWITCH_OUT */
 

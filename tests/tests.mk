@@ -14,7 +14,7 @@ SCHED_BIN := $(SCHED_SRC:%.c=$(O)/%)
 E2E_BIN   := $(E2E_SRC:%.c=$(O)/%)
 ASSERT_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/assert/*_test.c))
 # One that looks at processes with gotrace's own rooms, not through its screen.
-TOOL_E2E_BIN := $(filter %/source_test %/source_rows_test %/replay_test %/stacks_test,$(E2E_BIN))
+TOOL_E2E_BIN := $(filter %/source_test %/source_rows_test %/links_test %/replay_test %/stacks_test,$(E2E_BIN))
 UNIT_OBJ  := $(ASSERT_OWN) $(filter-out %/gotrace.o,$(TOOL_OBJ))
 TRACEES   := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/tracee/*.c)) \
 	$(O)/tracee/many-bare $(O)/tracee/many-stripped

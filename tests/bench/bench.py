@@ -62,7 +62,9 @@ ROWS = [
     ("snapshot_proc_ms@1000", "gotrace: snapshot of 1,000 Ms, without BPF", "ms", 50, True),
     ("snapshot_proc_ms@10000", "gotrace: snapshot of 10,000 Ms, without BPF", "ms", None, True),
     ("attach_ms", "gotrace: attach the cold probes, 1,000 Ms", "ms", 60, True),
-    ("detach_ms", "gotrace: detach", "ms", 60, True),
+    ("detach_ms", "  detach", "ms", 60, True),
+    ("attach_all_ms", "gotrace: attach all probes, 1,000 Ms", "ms", 60, True),
+    ("detach_all_ms", "  detach", "ms", 60, True),
     ("blocked_plain_ms@1000", "gotrace blocked: who, in which call, 1,000 Ms", "ms", 10, True),
     ("blocked_plain_ms@10000", "  10,000 Ms", "ms", 100, True),
     ("blocked_stacks_ms@1000", "  with stacks and symbols, the first time, 1,000", "ms", None, True),
@@ -242,10 +244,10 @@ def wait_mean_us(totals):
 
 def attaches(res, build, rounds):
     with blocked_target(build, 1000) as target:
-        for _ in range(rounds):
-            with Child([f"{build}/bench/watch", "attach", str(target.p.pid), "cold"]) as watch:
-                res.add("grt", "attach_ms", parse(watch.until("attach_ms"))["attach_ms"])
-                res.add("grt", "detach_ms", parse(watch.finish())["detach_ms"])
+        for which, key in [("cold", ""), ("hot", "_all")] * rounds:
+            with Child([f"{build}/bench/watch", "attach", str(target.p.pid), which]) as watch:
+                res.add("grt", f"attach{key}_ms", parse(watch.until("attach_ms"))["attach_ms"])
+                res.add("grt", f"detach{key}_ms", parse(watch.finish())["detach_ms"])
 
 
 def http_cost(res, build, seconds):
@@ -331,7 +333,8 @@ def measure(res, build, sides, rounds):
             guarded(res, "grt", [f"pair_{temperature}_ns"],
                     lambda: calls_attached(res, build, temperature))
     progress("gotrace: attach and snapshots")
-    guarded(res, "grt", ["attach_ms", "detach_ms"], lambda: attaches(res, build, rounds))
+    keys = [f"{what}{which}_ms" for which in ("", "_all") for what in ("attach", "detach")]
+    guarded(res, "grt", keys, lambda: attaches(res, build, rounds))
     for n, each in ((1000, 15), (10000, 5)):
         guarded(res, "grt", [f"snapshot_bpf_ms@{n}", f"snapshot_proc_ms@{n}"],
                 lambda: snapshots(res, build, n, rounds, each))

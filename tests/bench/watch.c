@@ -2,7 +2,7 @@
 /*
  * watch.c - what gotrace costs, measured inside it: the same sources, without model and view.
  *
- *   watch attach PID cold|hot    prints how long it took; detaches when stdin closes
+ *   watch attach PID cold|hot    hot: all of them; how long it took; detaches when stdin closes
  *   watch snapshot PID N bpf|proc
  *   watch stats                  the kernel times its BPF programs until stdin closes
  *

@@ -2,11 +2,15 @@
 /*
  * flood.c - a libgrt program that makes as many probe hits as its CPUs can: goroutines that enter and
  * leave calls for ever. Says "ready", and how many calls it made when it is told to stop (SIGTERM).
+ *
+ *   flood [GATE]   GATE: a descriptor; nothing is called before a byte has come
  */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <grt/grt.h>
 
@@ -36,19 +40,25 @@ static void stop(int sig)
 
 static int main_fn(void *arg)
 {
-	(void)arg;
-	for (int i = 0; i < CALLERS; i++)
-		grt_go(call, &calls[i]);
+	int *gate = arg;
+	char byte;
+
 	puts("ready");
 	fflush(stdout);
+	if (gate && read(*gate, &byte, 1) != 1)
+		return 1;
+	for (int i = 0; i < CALLERS; i++)
+		grt_go(call, &calls[i]);
 	while (__atomic_load_n(&ended, __ATOMIC_SEQ_CST) < CALLERS)
 		grt_sleep(LOOK_NS);
 	printf("calls: %" PRIu64 "\n", calls[0] + calls[1]);
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	int gate = argc > 1 ? atoi(argv[1]) : -1;
+
 	signal(SIGTERM, stop);
-	return grt_run(main_fn, NULL);
+	return grt_run(main_fn, argc > 1 ? &gate : NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.c - see events.h. A link for each group of probes that can be shed (cold, warm, hot) and one
- * for sched_switch. A link names the mapped file, not its path.
+ * events.c - see events.h. Links of probes are probe_links.c's; sched_switch has one of its own. A link
+ * names the mapped file, not its path.
  */
 #include "events.h"
 
@@ -15,18 +15,12 @@
 
 #include "../../bpf/events.h"
 #include "events.skel.h"
+#include "probe_links.h"
 #include "trap.h"
 #include "uprobe_multi.h"
 
 #define SWITCH_ENTRY_NS 60 /* to a program at sched_switch and back: 40 to 80 here */
 #define RING_BYTES (4u << 20)
-
-/* Groups of probes, by temperature. */
-#define GROUPS 3
-static const struct {
-	const char *temperature;
-	uint32_t bit;
-} groups[GROUPS] = { { "cold", GRT_COLD }, { "warm", GRT_WARM }, { "hot", GRT_HOT } };
 
 struct run_time {
 	uint64_t runs, ns;
@@ -37,7 +31,7 @@ struct events {
 	struct events_bpf *skel;
 	struct ring_buffer *ring;
 	struct events_opts opts;
-	int link[GROUPS]; /* uprobe_multi by group, -1: none */
+	struct probe_links links;
 	struct trap *trap;
 	struct bpf_link *perf[PROBES_MAX];
 	int nperf, wanted, cpus;
@@ -97,46 +91,13 @@ static int load(struct events *e, const struct events_opts *o, bool by_perf)
 	return events_bpf__load(e->skel);
 }
 
-static bool is_of_group(const struct events_opts *o, const struct probe_site *s, int group)
+static int attach_multi(struct events *e, const struct events_opts *o)
 {
-	return is_wanted(o, s) && !strcmp(s->desc->temperature, groups[group].temperature);
-}
-
-static int attach_group(struct events *e, int group)
-{
-	uint64_t offsets[PROBES_MAX], semaphores[PROBES_MAX], cookies[PROBES_MAX];
-	const struct events_opts *o = &e->opts;
-	const struct target *t = o->target;
-	struct uprobe_multi u = {
-		.prog_fd = bpf_program__fd(e->skel->progs.on_probe),
-		.path = t->module.open_path,
-		/* Without its leader a process cannot be named to the kernel: the program filters. */
-		.pid = t->is_leader_gone ? 0 : t->pid,
-		.offsets = offsets,
-		.semaphores = semaphores,
-		.cookies = cookies,
-	};
-
-	for (int i = 0; i < t->nsites && i < PROBES_MAX; i++) {
-		if (!is_of_group(o, &t->site[i], group))
-			continue;
-		offsets[u.n] = t->site[i].file_off;
-		semaphores[u.n] = t->site[i].sem_off;
-		cookies[u.n++] = (uint64_t)i;
-	}
-	if (u.n == 0)
-		return 0;
-	e->link[group] = uprobe_multi_attach(&u);
-	return e->link[group] < 0 ? e->link[group] : 0;
-}
-
-static int attach_multi(struct events *e)
-{
-	int rc = 0;
-
-	for (int i = 0; rc == 0 && i < GROUPS; i++)
-		rc = attach_group(e, i);
-	return rc;
+	e->links.target = o->target;
+	e->links.kinds = o->kinds;
+	e->links.prog_fd = bpf_program__fd(e->skel->progs.on_probe);
+	e->links.is_changing = &e->skel->bss->is_changing;
+	return probe_links_attach(&e->links);
 }
 
 static int attach_perf(struct events *e, const struct events_opts *o)
@@ -186,7 +147,7 @@ static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
 	int rc = load(e, o, by_perf);
 
 	if (rc == 0)
-		rc = by_perf ? attach_perf(e, o) : attach_multi(e);
+		rc = by_perf ? attach_perf(e, o) : attach_multi(e, o);
 	if (rc == 0)
 		rc = attach_kernel_events(e, o->want_switches);
 	if (rc == 0) {
@@ -196,22 +157,9 @@ static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
 	return rc;
 }
 
-static void links_detach(struct events *e, uint32_t bits)
-{
-	int links[GROUPS], n = 0;
-
-	for (int i = 0; i < GROUPS; i++) {
-		if (!(groups[i].bit & bits))
-			continue;
-		links[n++] = e->link[i];
-		e->link[i] = -1;
-	}
-	uprobe_multi_detach(links, n);
-}
-
 static void detach(struct events *e)
 {
-	links_detach(e, ~0u);
+	probe_links_detach(&e->links);
 	trap_close(e->trap);
 	e->trap = NULL;
 	for (int i = 0; i < e->nperf; i++)
@@ -234,8 +182,7 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 	}
 	e->target = o->target;
 	e->opts = *o;
-	for (int i = 0; i < GROUPS; i++)
-		e->link[i] = -1;
+	probe_links_init(&e->links);
 	e->cpus = libbpf_num_possible_cpus();
 	*ret_level = 1;
 	multi = rc = o->one_by_one ? -EOPNOTSUPP : try_open(e, o, false);
@@ -334,22 +281,14 @@ uint64_t events_run_ns(struct events *e)
 
 uint32_t events_groups(const struct events *e)
 {
-	uint32_t ret = e->skel->links.on_switch ? GRT_SWITCHES : 0;
-
-	for (int i = 0; i < GROUPS; i++)
-		if (e->link[i] >= 0)
-			ret |= groups[i].bit;
-	return ret;
+	return e->links.armed | (e->skel->links.on_switch ? GRT_SWITCHES : 0);
 }
 
 uint32_t events_arm(struct events *e, uint32_t wanted)
 {
 	uint32_t armed = events_groups(e);
 
-	for (int i = 0; i < GROUPS; i++)
-		if ((wanted & ~armed) & groups[i].bit)
-			attach_group(e, i);
-	links_detach(e, armed & ~wanted);
+	probe_links_arm(&e->links, wanted);
 	if ((armed & ~wanted) & GRT_SWITCHES) {
 		bpf_link__destroy(e->skel->links.on_switch);
 		e->skel->links.on_switch = NULL;
