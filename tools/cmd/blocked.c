@@ -64,10 +64,12 @@ static int run(int argc, char **argv)
 
 	if (code != EXIT_FINE)
 		return code;
-	/* Whoever says how often or how long wants more than one look. */
+	/*
+	 * Whoever says how often or how long wants more than one look. Since when a thread sleeps is known
+	 * from its row, at the look; nothing need watch it fall asleep.
+	 */
 	if (watch || session_opts.for_ns || session_opts.rows > 1) {
 		verb.want.kinds = COLD_KINDS;
-		verb.want.want_switches = true;
 	} else {
 		session_opts.rows = 1;
 		verb.is_last_row = true;
