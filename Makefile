@@ -4,7 +4,7 @@
 #   make demo       install what is missing, build, watch a process  V=1   show the commands
 #   make check      install, build, run every test                 SAN=   address | thread | debug | stress
 #   make bench      measure, beside Go                             PREFIX=/usr/local DESTDIR=
-#   make bench-cost what a watching gotrace costs its target, finer
+#   make bench-cost what a watching gotrace costs its target, finer; bench-latency: its p99
 #
 # Every object depends on the headers that the compiler saw (-MMD), also for BPF.
 

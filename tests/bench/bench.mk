@@ -3,6 +3,7 @@
 #   ROUNDS=5            how often each measurement is repeated, the sides in turn
 #
 # `make bench-cost`: only what a watching gotrace costs its target, for longer and so to 0.1 % or so.
+# `make bench-latency`: the same of the p99 of its answers.
 #
 #   COMMANDS=threads,blocked,growth,handoff,netpoll   of gotrace
 #   SECONDS=180         for each of them
@@ -46,4 +47,9 @@ bench-cost: deps
 	$(Q)AFTER=$(AFTER) timeout $(COST_LIMIT_S) python3 -B tests/bench/cost.py --seconds $(SECONDS) \
 		--commands $(COMMANDS) $(O)
 
-.PHONY: bench bench-cost
+bench-latency: deps
+	$(Q)tests/packages.sh python3 wrk
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)python3 -B tests/bench/latency.py --seconds $(SECONDS) --commands $(COMMANDS) $(O)
+
+.PHONY: bench bench-cost bench-latency

@@ -21,6 +21,7 @@ import sys
 import time
 
 import cost
+import latency
 from child import Child, Skip, parse, run
 
 HOT_CHUNKS = 11  # with a trap in every call
@@ -85,6 +86,10 @@ ROWS = [
     ("http_bpf_pct", "  from below: BPF run time, of the target's CPU", "%", None, True),
     ("http_hits_pct", "  from below: probe hits, of the target's CPU", "%", None, True),
     ("http_own_pct", "  gotrace's own CPU time, of a core", "%", None, True),
+    *[(f"http_{name}_pct", f"  gotrace {name} adds, from its 4th second [95 %]", "%", limit, True)
+      for name, (_, limit) in cost.COMMANDS.items() if name != "threads"],
+    *[(f"p99_{name}_pct", f"  to its p99, gotrace {name} [95 %]", "%", latency.P99_PCT, True)
+      for name in cost.COMMANDS],
 ]
 
 
@@ -265,6 +270,18 @@ def http_cost(res, build, seconds):
     res.add("grt", "http_hits_pct", got.hits_pct)
 
 
+def http_cost_of(res, build, name, seconds):
+    got = cost.measure(build, name, seconds, 0, SHED_S)
+    res.values[("grt", f"http_{name}_pct")] = got.cost.values
+    res.interval[("grt", f"http_{name}_pct")] = got.cost.interval()
+
+
+def http_p99_of(res, build, name, seconds):
+    added, _ = latency.measure(build, name, seconds)
+    res.values[("grt", f"p99_{name}_pct")] = added.values
+    res.interval[("grt", f"p99_{name}_pct")] = added.interval()
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 
@@ -277,7 +294,9 @@ def reach_text(res, key, unit, reach, is_less_better):
     text = f"{'<=' if is_less_better else '>='} {name or f'{aim:g} {unit}'}"
     if got is None:
         return text
-    return text + (": yes" if (got <= aim if is_less_better else got >= aim) else ": no")
+    low, high = res.interval.get(("grt", key), (aim + 1, aim))
+    return (text + (": yes" if (got <= aim if is_less_better else got >= aim) else ": no") +
+            (", within the noise" if low <= aim < high else ""))
 
 
 def table(res, go_version):
@@ -350,8 +369,15 @@ def measure(res, build, sides, rounds):
             guarded(res, "grt", [f"stamps_{what}@{bench}" for what in ("own_us", "us", "pct")],
                     lambda: stamps(res, build, bench, *how))
     progress("gotrace on http")
-    guarded(res, "grt", [key for key, *_ in ROWS if key.startswith("http_")],
+    of_others = [f"http_{name}_pct" for name in cost.COMMANDS]
+    guarded(res, "grt", [key for key, *_ in ROWS if key.startswith("http_") and key not in of_others],
             lambda: http_cost(res, build, COST_S * rounds))
+    for name in cost.COMMANDS:
+        if name != "threads":
+            guarded(res, "grt", [f"http_{name}_pct"],
+                    lambda: http_cost_of(res, build, name, COST_S * rounds))
+        guarded(res, "grt", [f"p99_{name}_pct"],
+                lambda: http_p99_of(res, build, name, COST_S * rounds))
 
 
 def main():
