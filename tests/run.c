@@ -2,12 +2,14 @@
 /*
  * run.c - runs test programs and counts their tests.
  *
- *   run [--repeat N] [--seconds S] [--label TEXT] PROGRAM...
+ *   run [--repeat N] [--loops N] [--seconds S] [--label TEXT] PROGRAM...
  *
  * Each program runs alone in a process group, in a private directory, under a time limit; whatever it
  * leaves running is killed. cmocka speaks TAP to us, so that tests are counted and not programs. Exit
  * status 77 is a skip, and its last line of output the reason; with CI set, where everything must be
- * there, a skip is a failure. Output is shown for programs that fail. The last line is
+ * there, a skip is a failure. Output is shown for programs that fail. With --repeat the programs take
+ * turns, and one has a line for each run that was not all passes, and one for all of them. --loops: so many
+ * that do nothing but run keep the CPUs busy beside. The last line is
  *
  *   N passed, N failed, N skipped
  *
@@ -45,9 +47,9 @@ struct result {
 };
 
 static struct {
-	int repeat, seconds;
+	int repeat, loops, seconds;
 	const char *label;
-} opt = { 1, SECONDS_DEFAULT, "" };
+} opt = { 1, 0, SECONDS_DEFAULT, "" };
 
 static long long now_ms(void)
 {
@@ -203,7 +205,15 @@ static void tell(const char *program, struct result *r)
 	fflush(stdout);
 }
 
-static void run_program(const char *program, struct totals *sum)
+static void add(struct totals *sum, const struct totals *t)
+{
+	sum->passed += t->passed;
+	sum->failed += t->failed;
+	sum->skipped += t->skipped;
+}
+
+/* Returns how long it took. */
+static double run_program(const char *program, struct totals *sum)
 {
 	char dir[] = "/tmp/grt-test-XXXXXX", command[64];
 	struct result r = { 0 };
@@ -229,11 +239,58 @@ static void run_program(const char *program, struct totals *sum)
 		die("remove a test's directory");
 	r.seconds = (double)(now_ms() - start) / 1000;
 	judge(&r);
-	tell(program, &r);
-	sum->passed += r.tests.passed;
-	sum->failed += r.tests.failed;
-	sum->skipped += r.tests.skipped;
+	if (opt.repeat == 1 || r.tests.failed || r.tests.skipped)
+		tell(program, &r);
+	add(sum, &r.tests);
 	free(r.output);
+	return r.seconds;
+}
+
+static void run_rounds(char **programs, int n, struct totals *sum)
+{
+	struct {
+		struct totals tests;
+		double longest;
+	} *each = calloc((size_t)n, sizeof(*each));
+	char path[PATH_MAX];
+
+	if (!each)
+		die("count");
+	for (int round = 0; round < opt.repeat; round++)
+		for (int i = 0; i < n; i++) {
+			double seconds = run_program(
+				realpath(programs[i], path) ? path : programs[i], &each[i].tests);
+
+			each[i].longest = seconds > each[i].longest ? seconds : each[i].longest;
+		}
+	for (int i = 0; i < n; i++) {
+		const struct totals *t = &each[i].tests;
+		const char *name = strrchr(programs[i], '/');
+
+		add(sum, t);
+		if (opt.repeat > 1)
+			printf("%-4s %s%-28s %d runs: %d passed, %d failed, %d skipped; longest %.1f s\n",
+			       t->failed ? "FAIL" : "ok", opt.label, name ? name + 1 : programs[i],
+			       opt.repeat, t->passed, t->failed, t->skipped, each[i].longest);
+	}
+	free(each);
+}
+
+/* They end with us, however we end. */
+static void loops_start(void)
+{
+	for (int i = 0; i < opt.loops; i++) {
+		pid_t parent = getpid(), pid = fork();
+
+		if (pid < 0)
+			die("fork");
+		if (pid > 0)
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (getppid() == parent)
+			;
+		_exit(0);
+	}
 }
 
 static int parse(int argc, char **argv)
@@ -243,6 +300,8 @@ static int parse(int argc, char **argv)
 	for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
 		if (strcmp(argv[i], "--repeat") == 0)
 			opt.repeat = atoi(argv[i + 1]);
+		else if (strcmp(argv[i], "--loops") == 0)
+			opt.loops = atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--seconds") == 0)
 			opt.seconds = atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--label") == 0)
@@ -268,17 +327,15 @@ int main(int argc, char **argv)
 {
 	struct totals sum = { 0 };
 	int first = parse(argc, argv);
-	char path[PATH_MAX];
 
 	if (first >= argc) {
-		fprintf(stderr,
-			"usage: run [--repeat N] [--seconds S] [--label TEXT] PROGRAM...\n");
+		fprintf(stderr, "usage: run [--repeat N] [--loops N] [--seconds S] [--label TEXT] "
+				"PROGRAM...\n");
 		return 2;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	for (int round = 0; round < opt.repeat; round++)
-		for (int i = first; i < argc; i++)
-			run_program(realpath(argv[i], path) ? path : argv[i], &sum);
+	loops_start();
+	run_rounds(argv + first, argc - first, &sum);
 	add_to_totals(&sum);
 	printf("%d passed, %d failed, %d skipped\n", sum.passed, sum.failed, sum.skipped);
 	return sum.failed != 0;

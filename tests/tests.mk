@@ -121,10 +121,24 @@ mutants mutants-fast: $(RT_OBJ) $(O)/libgotrace-assert.a
 	$(Q)nice tests/mutants/mutants.py --plain $(abspath $(O)) --debug $(abspath $(O)/debug) \
 		$(if $(findstring fast,$@),--no-control $(MUTANTS_FAST),$(ONLY))
 
+# Do they pass without a mistake, whatever the machine does meanwhile? All programs that a mutant names and all
+# that assert, in both builds that mutants are made of, with a busy loop a CPU beside. RUNS of each; half
+# an hour on two CPUs.
+RUNS ?= 100
+NAMED := $(sort $(shell sed -n 's/^test: *//p' tests/mutants/*.patch))
+CONTROL = $(sort $(NAMED:%=$(O)/%) $(ASSERT_BIN))
+control-one: $(CONTROL) $(O)/run $(if $(SAN),$(O)/gotrace $(O)/examples/growth $(O)/tracee/sleeper $(O)/tracee/gate)
+	$(Q)$(TEST_ENV) nice $(O)/run --label '$(if $(SAN),$(SAN): )' --repeat $(RUNS) \
+		--loops $$(nproc) $(CONTROL)
+mutants-control: all tests
+	$(Q)ok=0; $(MAKE) --no-print-directory control-one || ok=1; \
+	$(MAKE) --no-print-directory O=$(O)/debug SAN=debug control-one || ok=1; exit $$ok
+
 check-doors:
 	$(Q)tests/doors.sh
 
 .PHONY: tests test-runtime test-tools test-model $(VARIANTS:%=test-%) check check-long check-doors mutants \
+	mutants-control control-one \
 	mutants-fast model model-long asan tsan stress debug
 
 # --- the house ---------------------------------------------------------------------------------------
