@@ -91,7 +91,7 @@ enum grt_kind {
  *
  * SNAP_STACK: arg0 which (enum grt_stack) | frames in this record << 8 | index of its first frame
  * << 16 | flags of those frames << 32 (GRT_FRAME_* of frame i at bit 4 * i), arg1.. their pcs,
- * innermost first.
+ * innermost first. Behind the END: of the thread `tid` of that snapshot, when somebody asked.
  *
  * SNAP_COST: arg0 probe hits, arg1 what these cost the target by calibration (ns), arg2 run time of
  * our BPF programs (ns), arg3 CPU time of the target since the attach (ns), arg4 our own CPU time

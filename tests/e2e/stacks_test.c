@@ -34,6 +34,7 @@ struct name {
 struct seen {
 	int rows, nnames;
 	unsigned int texts;
+	bool is_late; /* stacks come behind the snapshot */
 	struct stack_seen row[ROWS];
 	struct name name[NAMES];
 };
@@ -85,6 +86,15 @@ static void on_stack(struct stack_seen *s, const struct grt_rec *r)
 	}
 }
 
+static struct stack_seen *row_of(struct seen *v, uint32_t tid)
+{
+	for (int i = 0; i < v->rows; i++)
+		if (v->row[i].tid == tid)
+			return &v->row[i];
+	fail_msg("no thread %u", tid);
+	return NULL;
+}
+
 static void on_record(void *arg, const struct grt_rec *r)
 {
 	struct seen *v = arg;
@@ -96,7 +106,7 @@ static void on_record(void *arg, const struct grt_rec *r)
 		v->row[v->rows++] = (struct stack_seen){ .tid = r->tid };
 	}
 	if (r->kind == GRT_K_SNAP_STACK)
-		on_stack(&v->row[v->rows - 1], r);
+		on_stack(v->is_late ? row_of(v, r->tid) : &v->row[v->rows - 1], r);
 	if (r->kind == GRT_K_TEXT)
 		on_text(v, r);
 }
@@ -174,15 +184,6 @@ static void truth_read(pid_t pid, struct seen *truth)
 	free(line);
 	pclose(in);
 	assert_true(truth->rows > THREADS);
-}
-
-static const struct stack_seen *row_of(const struct seen *v, uint32_t tid)
-{
-	for (int i = 0; i < v->rows; i++)
-		if (v->row[i].tid == tid)
-			return &v->row[i];
-	fail_msg("no thread %u", tid);
-	return NULL;
 }
 
 static void then_as_eu_stack(const struct fixture *f)
@@ -426,6 +427,30 @@ static void given_a_deleted_program_when_taken_then_named_all_the_same(void **st
 	setenv("TRACEE_DIR", back, 1);
 }
 
+/* Behind the snapshot, when they are asked for: the same, the kernel's part included. */
+static void given_stacks_on_demand_when_asked_for_then_as_eu_stack(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	given_many(&f, "many", "read", false);
+	f.s->ops->close(f.s);
+	f.s = source_live_open(f.t,
+			       &(struct source_opts){ .want_names = true,
+						      .want_stacks = true,
+						      .stacks_on_demand = true },
+			       &(int){ 0 });
+	assert_non_null(f.s);
+	assert_int_equal(f.s->ops->snapshot(f.s, on_record, &f.seen), 0);
+	assert_int_equal(stacks_in(&f.seen), 0);
+	f.seen.is_late = true;
+	f.s->ops->stacks(f.s, on_record, &f.seen);
+	then_as_eu_stack(&f);
+	for (int i = 0; i < f.seen.rows; i++)
+		assert_true(f.seen.row[i].n == 0 || f.seen.row[i].nkernel > 0);
+	end(&f);
+}
+
 static bool has_eu_stack(void)
 {
 	return system("eu-stack --version >/dev/null 2>&1") == 0;
@@ -439,6 +464,7 @@ int main(void)
 		cmocka_unit_test(given_foreign_calls_when_taken_then_the_goroutines_stack_goes_on),
 		cmocka_unit_test(given_no_iterator_when_taken_then_the_call_leads_on),
 		cmocka_unit_test(given_a_sleeping_thread_when_taken_then_the_kernel_names_its_wait),
+		cmocka_unit_test(given_stacks_on_demand_when_asked_for_then_as_eu_stack),
 		cmocka_unit_test(given_names_that_were_sent_when_taken_again_then_none),
 		cmocka_unit_test(given_pipes_in_blocking_mode_when_taken_then_it_is_said),
 		cmocka_unit_test(given_no_symbols_when_taken_then_modules_and_offsets),

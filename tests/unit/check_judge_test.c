@@ -147,6 +147,83 @@ static void given_a_call_between_two_looks_when_judged_then_its_length_is_exact(
 	assert_answer(between_judged("blocked.count>1"), CHECK_HOLDS);
 }
 
+static const struct row in_read[] = {
+	{ .m = 1, .p = 0, .tid = 4712, .g = 7, .state = GRT_MS_running, .kernel_state = 'R' },
+	{ .m = 2,
+	  .p = -1,
+	  .tid = 4713,
+	  .g = 102,
+	  .state = GRT_MS_blocked,
+	  .kernel_state = 'S',
+	  .since_ns = SCENE_T0 },
+};
+
+static enum judge_stacks stacks_of(const char *text, bool is_looked_at)
+{
+	static const struct counts none;
+	enum judge_stacks ret;
+	struct trial t;
+
+	trial_begin(&t, text, NULL);
+	rec_snapshot(t.model, SCENE_T0 + SEC_NS, 2, 1, in_read, 2, &none);
+	model_tick(t.model, SCENE_T0 + SEC_NS);
+	if (is_looked_at)
+		judge_look(&t.judge, t.model);
+	ret = judge_stacks(&t.judge, t.model, 100 * MS_NS);
+	trial_end(&t, &armed, &asked);
+	return ret;
+}
+
+/* M2 has been in its call for 1 s, and we look each 100 ms. */
+static void given_a_look_when_stacks_are_dear_then_only_what_is_shown_has_them(void **state)
+{
+	static const struct {
+		const char *text;
+		enum judge_stacks now, then;
+	} rows[] = {
+		{ "threads>2", JUDGE_NO_STACKS, JUDGE_NO_STACKS },
+		{ "threads>1", JUDGE_STACKS_NOW, JUDGE_NO_STACKS },
+		{ "threads<2", JUDGE_NO_STACKS, JUDGE_NO_STACKS },
+		{ "blocked>0", JUDGE_STACKS_NOW, JUDGE_NO_STACKS },
+		{ "blocked.max>999ms", JUDGE_STACKS_NOW, JUDGE_NO_STACKS },
+		{ "blocked.max>1100ms", JUDGE_STACKS_IN_CASE, JUDGE_STACKS_IN_CASE },
+		{ "blocked.max>1300ms", JUDGE_NO_STACKS, JUDGE_NO_STACKS },
+		{ "handoff.count<1", JUDGE_STACKS_IN_CASE, JUDGE_STACKS_IN_CASE },
+		{ "lost<1", JUDGE_NO_STACKS, JUDGE_NO_STACKS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (stacks_of(rows[i].text, false) != rows[i].now ||
+		    stacks_of(rows[i].text, true) != rows[i].then)
+			fail_msg("'%s': %d, then %d", rows[i].text, stacks_of(rows[i].text, false),
+				 stacks_of(rows[i].text, true));
+}
+
+/* A stack that came behind one look tells of the call that is over at a later one. */
+static void given_a_stack_in_case_when_the_call_ends_between_looks_then_it_is_shown(void **state)
+{
+	const struct check_result *r;
+	struct trial t;
+
+	(void)state;
+	trial_begin(&t, "blocked.max>200ms", NULL);
+	look(&t, SCENE_T0 - SEC_NS, in_read, 1);
+	blocks_between(&t, SCENE_T0, 300 * MS_NS);
+	look(&t, SCENE_T0 + 100 * MS_NS, in_read, 2);
+	rec_stack(t.model, SCENE_T0 + 101 * MS_NS, 4713, 0x1234);
+	rec_text(t.model, GRT_TEXT_FUNCTION, 0x1234, "load_index");
+	model_note_stacks(t.model);
+	look(&t, SCENE_T0 + 200 * MS_NS, in_read, 2);
+	look(&t, SCENE_T0 + SEC_NS, in_read, 1);
+	assert_true(judge_is_sure(&t.judge));
+	r = trial_end(&t, &armed, &asked);
+	assert_int_equal(r->value, 300 * MS_NS);
+	assert_int_equal(r->thread[0].m, 2);
+	assert_int_equal(r->thread[0].frames, 1);
+	assert_string_equal(r->thread[0].frame[0], "load_index");
+}
+
 /* Whoever comes back finds its P taken at that moment: its call did not block. */
 static void given_a_p_stolen_at_the_exit_when_blocks_are_counted_then_it_is_none(void **state)
 {
@@ -356,6 +433,10 @@ int main(void)
 			given_a_violation_when_it_is_told_then_evidence_names_who_where_and_how_long),
 		cmocka_unit_test(
 			given_a_call_between_two_looks_when_judged_then_its_length_is_exact),
+		cmocka_unit_test(
+			given_a_look_when_stacks_are_dear_then_only_what_is_shown_has_them),
+		cmocka_unit_test(
+			given_a_stack_in_case_when_the_call_ends_between_looks_then_it_is_shown),
 		cmocka_unit_test(
 			given_a_p_stolen_at_the_exit_when_blocks_are_counted_then_it_is_none),
 		cmocka_unit_test(

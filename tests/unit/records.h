@@ -96,6 +96,16 @@ static inline void rec_row(struct model *m, uint64_t t, const struct row *r)
 	model_apply(m, &rec);
 }
 
+/* Where it is, by one pc: behind its row, or behind the snapshot. */
+static inline void rec_stack(struct model *m, uint64_t t, uint32_t tid, uint64_t pc)
+{
+	struct grt_rec rec = { .time_ns = t, .tid = tid, .kind = GRT_K_SNAP_STACK };
+
+	rec.arg[0] = (uint64_t)GRT_STACK_USER | 1u << 8;
+	rec.arg[1] = pc;
+	model_apply(m, &rec);
+}
+
 /* What the runtime counts. */
 struct counts {
 	uint64_t handoffs, retakes, slow_exits, self_blocks, made, gone;

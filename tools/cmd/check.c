@@ -82,6 +82,18 @@ static void look(void *arg, const struct model *m)
 	judge_look(arg, m);
 }
 
+static enum session_stacks stacks(void *arg, const struct model *m)
+{
+	switch (judge_stacks(arg, m, (uint64_t)session_opts.interval_ns)) {
+	case JUDGE_STACKS_NOW:
+		return SESSION_STACKS_NOW;
+	case JUDGE_STACKS_IN_CASE:
+		return SESSION_STACKS_IN_CASE;
+	default:
+		return SESSION_NO_STACKS;
+	}
+}
+
 static bool is_sure(void *arg)
 {
 	return judge_is_sure(arg);
@@ -94,6 +106,7 @@ static void end(void *arg, const struct model *m, const struct source_status *st
 }
 
 static const struct session_judge judge = {
+	.stacks = stacks,
 	.look = look,
 	.is_sure = is_sure,
 	.end = end,
@@ -128,7 +141,8 @@ static int run(int argc, char **argv)
 		.want = { .kinds = COLD_KINDS,
 			  .want_switches = true,
 			  .want_names = true,
-			  .want_stacks = true },
+			  .want_stacks = true,
+			  .stacks_on_demand = true },
 		.needs_events = true,
 		.judge = &judge,
 		.judge_arg = &j,

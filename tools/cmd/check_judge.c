@@ -167,11 +167,12 @@ static uint64_t value_of(const struct judge *j, const struct check_quantity *q,
 	}
 }
 
-/* The longest so far, of threads as they are shown. */
-static void longest_note(const struct model *m, enum grt_mstate state, uint64_t *max_ns)
+/* The longest now, of threads as they are shown; 0: there is none. */
+static uint64_t longest_of(const struct model *m, enum grt_mstate state)
 {
 	const struct model_thread *all;
 	size_t n = model_threads(m, &all);
+	uint64_t max_ns = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		bool is_least;
@@ -179,8 +180,14 @@ static void longest_note(const struct model *m, enum grt_mstate state, uint64_t 
 
 		if (all[i].state != state || !blocked_for(m, &all[i], &ns, &is_least))
 			continue;
-		*max_ns = ns > *max_ns ? ns : *max_ns;
+		max_ns = ns > max_ns ? ns : max_ns;
 	}
+	return max_ns;
+}
+
+static void max_note(uint64_t *max, uint64_t is)
+{
+	*max = is > *max ? is : *max;
 }
 
 static void slowest_note(struct judge *j, const struct model *m)
@@ -213,15 +220,13 @@ static void maxima_note(struct judge *j, const struct model *m, struct model_blo
 {
 	const struct model_snap *s = model_snap(m);
 
-	longest_note(m, GRT_MS_blocked, &j->blocked_max_ns);
-	longest_note(m, GRT_MS_hostage, &j->hostage_max_ns);
-	if (s->runq > j->runq_max)
-		j->runq_max = s->runq;
+	max_note(&j->blocked_max_ns, longest_of(m, GRT_MS_blocked));
+	max_note(&j->hostage_max_ns, longest_of(m, GRT_MS_hostage));
+	max_note(&j->runq_max, s->runq);
 	slowest_note(j, m);
 	*ret_block = (struct model_block){ 0 };
-	if (model_block_ended(m, ret_block) &&
-	    ret_block->end_ns - ret_block->start_ns > j->blocked_max_ns)
-		j->blocked_max_ns = ret_block->end_ns - ret_block->start_ns;
+	if (model_block_ended(m, ret_block))
+		max_note(&j->blocked_max_ns, ret_block->end_ns - ret_block->start_ns);
 }
 
 static bool is_about_hostages(enum check_id id)
@@ -234,6 +239,11 @@ static bool is_about_handoffs(enum check_id id)
 	return id >= CHECK_Q_HANDOFF_P50 && id <= CHECK_Q_HANDOFF_MAX;
 }
 
+static bool shows_threads(enum check_id id)
+{
+	return id != CHECK_Q_LOST && id != CHECK_Q_OVERHEAD;
+}
+
 /* Who is to blame, as far as it can be seen now. */
 static void violation_take(struct judge *j, struct check_result *r, enum check_id id,
 			   const struct model *m, const struct model_block *ended)
@@ -243,7 +253,7 @@ static void violation_take(struct judge *j, struct check_result *r, enum check_i
 
 	if (is_about_handoffs(id))
 		r->handoff = j->slowest;
-	if (id == CHECK_Q_LOST || id == CHECK_Q_OVERHEAD)
+	if (!shows_threads(id))
 		return;
 	if (is_over)
 		violation_block(r, ended);
@@ -305,8 +315,8 @@ static bool is_true(struct judge *j, size_t i, const struct model *m)
 	return check_op_is_true(e->op, r->value, e->bound);
 }
 
-/* What one moment is enough for. */
-static void look(struct judge *j, const struct model *m, struct model_block *ret_ended)
+/* Of a snapshot. More than once does no harm. */
+static void note(struct judge *j, const struct model *m, struct model_block *ret_ended)
 {
 	const struct model_snap *s = model_snap(m);
 
@@ -317,6 +327,41 @@ static void look(struct judge *j, const struct model *m, struct model_block *ret
 		j->first_handoffs = s->handoffs;
 	}
 	maxima_note(j, m, ret_ended);
+}
+
+/* A call that goes on now may be over, and too long, when we look next: or the time after. */
+static bool is_near(const struct check_expr *e, uint64_t longest_ns, uint64_t interval_ns)
+{
+	return e->quantity->id == CHECK_Q_BLOCKED_MAX && longest_ns &&
+	       check_op_is_true(e->op, longest_ns + 2 * interval_ns, e->bound);
+}
+
+enum judge_stacks judge_stacks(struct judge *j, const struct model *m, uint64_t interval_ns)
+{
+	uint64_t longest_ns = longest_of(m, GRT_MS_blocked);
+	enum judge_stacks ret = JUDGE_NO_STACKS;
+	struct model_block ended;
+
+	note(j, m, &ended);
+	for (size_t i = 0; i < j->results.n; i++) {
+		const struct check_expr *e = &j->expr[i];
+		bool is_so;
+
+		if (j->results.row[i].answer == CHECK_VIOLATED || !shows_threads(e->quantity->id))
+			continue;
+		is_so = is_true(j, i, m);
+		if (is_so && !is_early(e))
+			return JUDGE_STACKS_NOW;
+		if (is_so || is_near(e, longest_ns, interval_ns))
+			ret = JUDGE_STACKS_IN_CASE;
+	}
+	return ret;
+}
+
+/* What one moment is enough for. */
+static void look(struct judge *j, const struct model *m, struct model_block *ret_ended)
+{
+	note(j, m, ret_ended);
 	for (size_t i = 0; i < j->results.n; i++)
 		if (j->results.row[i].answer != CHECK_VIOLATED && !is_early(&j->expr[i]) &&
 		    is_true(j, i, m))

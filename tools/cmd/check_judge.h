@@ -24,6 +24,12 @@ struct judge {
 /* False: no memory. The expressions and their texts stay the caller's. */
 bool judge_init(struct judge *j, const struct check_expr *expr, size_t n);
 void judge_fini(struct judge *j);
+/*
+ * A snapshot is complete and settled, and judge_look comes next. Will it show threads? In case: it may
+ * soon, of calls that are over by then, or of a process that is no more. Looks come each interval_ns.
+ */
+enum judge_stacks { JUDGE_NO_STACKS, JUDGE_STACKS_IN_CASE, JUDGE_STACKS_NOW };
+enum judge_stacks judge_stacks(struct judge *j, const struct model *m, uint64_t interval_ns);
 /* A snapshot is complete and settled. */
 void judge_look(struct judge *j, const struct model *m);
 /* Nothing can change any more. */

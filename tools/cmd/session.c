@@ -19,6 +19,7 @@
 
 #define SEC_NS 1000000000ll
 #define SCREEN_COLUMNS 80 /* where there is no screen */
+#define STACKS_REST 20    /* stacks in case take one part of so many of our time */
 
 struct session_opts session_opts = { .max_overhead_ppm = SESSION_UNSET };
 
@@ -33,6 +34,8 @@ struct session {
 	char note[256];
 	bool has_begun;
 	bool is_last_row; /* a recording of which only that is shown */
+	bool has_stacks;  /* the newest snapshot */
+	uint64_t stacks_next_ns;
 };
 
 static uint64_t clock_now(void)
@@ -127,9 +130,29 @@ static int snapshot(struct session *s)
 {
 	int rc = s->source->ops->snapshot(s->source, emit, s);
 
+	s->has_stacks = false;
 	if (rc == 0 && model_has_snapshot(s->model))
 		model_tick(s->model, model_snap(s->model)->settle_ns);
 	return rc;
+}
+
+/* Of the newest snapshot, if the judge wants them. */
+static void stacks_take(struct session *s, bool is_last)
+{
+	const struct session_judge *j = s->verb->judge;
+	enum session_stacks wanted = SESSION_NO_STACKS;
+	uint64_t start_ns = clock_now(), end_ns;
+
+	if (j && j->stacks && s->source->ops->stacks && !s->has_stacks)
+		wanted = j->stacks(s->verb->judge_arg, s->model);
+	if (wanted == SESSION_NO_STACKS ||
+	    (wanted == SESSION_STACKS_IN_CASE && !is_last && start_ns < s->stacks_next_ns))
+		return;
+	s->source->ops->stacks(s->source, emit, s);
+	model_note_stacks(s->model);
+	s->has_stacks = true;
+	end_ns = clock_now();
+	s->stacks_next_ns = end_ns + (end_ns - start_ns) * STACKS_REST;
 }
 
 /* One tick. 0, or -errno of the source. */
@@ -147,6 +170,7 @@ static int tick(struct session *s)
 		s->verb->tap->tick(s->verb->tap_arg, is_first && s->note[0] ? s->note : NULL);
 	if (!model_has_snapshot(s->model))
 		return 0;
+	stacks_take(s, false);
 	if (s->verb->judge)
 		s->verb->judge->look(s->verb->judge_arg, s->model);
 	if (!session_opts.is_silent && !s->is_last_row)
@@ -246,6 +270,10 @@ static void finish(struct session *s, enum view_why why, bool has_failed)
 	if (model_law_broken(s->model, law, sizeof(law)))
 		e.law_broken = law;
 	e.probe_hits = st.probe_hits;
+	/* What is judged at the end is shown as of the last look, if that can still be asked. */
+	if (!has_failed && (why == VIEW_ASKED || why == VIEW_SIGNAL) &&
+	    model_has_snapshot(s->model))
+		stacks_take(s, true);
 	if (s->verb->judge)
 		s->verb->judge->end(s->verb->judge_arg, s->model, &st, &e);
 	if (s->has_begun)

@@ -58,8 +58,17 @@ struct session_tap {
 	void (*end)(void *arg, enum view_why why);
 };
 
+/* Reading all stacks of a large process takes as long as the rest of a snapshot, and longer. */
+enum session_stacks {
+	SESSION_NO_STACKS,
+	SESSION_STACKS_IN_CASE, /* of what may soon be shown: as often as that is cheap */
+	SESSION_STACKS_NOW,
+};
+
 /* Who says what the model means: a check. Of a process's first image, or of a recording. */
 struct session_judge {
+	/* Before it looks: which stacks of the snapshot it wants. NULL: they are in it. */
+	enum session_stacks (*stacks)(void *arg, const struct model *m);
 	void (*look)(void *arg, const struct model *m); /* at each tick */
 	bool (*is_sure)(void *arg);                     /* nothing can change any more */
 	/* All is settled, and nothing is shown yet. */

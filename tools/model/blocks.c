@@ -173,6 +173,10 @@ static void see(struct model *m, const struct model_thread *t)
 	if (!is_same)
 		block_open(m, b, t->g, m->now.snap.time_ns, t->nr);
 	row = ledger_row_of_thread(m, t);
+	/* No look has stacks but when they are asked for. Where an event has told the beginning, one
+	 * will tell the end, and until then it is the call that was seen. */
+	if (is_same && b->lost_ns && ledger_row_knows_less(m, row, b->cause))
+		row = b->cause;
 	/* What was made before anybody knew more goes to what is known now. */
 	b->nr = t->nr;
 	b->cause = row;
@@ -203,6 +207,19 @@ void blocks_note_snapshot(struct model *m)
 
 		if (b->is_open && !b->is_seen && ++b->missed >= MISSED_MAX)
 			block_close(m, b);
+	}
+}
+
+void model_note_stacks(struct model *m)
+{
+	for (size_t i = 0; i < m->now.nthreads; i++) {
+		const struct model_thread *t = &m->now.threads[i];
+		struct block *b = t->m >= 0 ? block_of(m, (uint64_t)t->m) : NULL;
+
+		/* It may have ended since, by events that have settled. */
+		if (b && b->is_open && b->start_ns <= m->now.snap.time_ns && b->g == t->g &&
+		    b->nr == t->nr && t->state == GRT_MS_blocked && t->stack[GRT_STACK_USER - 1].n)
+			b->cause = ledger_row_of_thread(m, t);
 	}
 }
 

@@ -93,6 +93,14 @@ int32_t ledger_row_of_thread(struct model *m, const struct model_thread *t)
 	return row;
 }
 
+bool ledger_row_knows_less(const struct model *m, int32_t row, int32_t than)
+{
+	const struct cause *all = m->ledger.row;
+
+	return row >= ROWS_SPECIAL && than >= ROWS_SPECIAL && !all[row].c.where &&
+	       all[than].c.where && !strcmp(all[row].c.call, all[than].c.call);
+}
+
 /*
  * Too short for a snapshot. Where the same call with the same argument, or on a thing of the same
  * name, was seen to come from last tells from where; without that it has a row of its own.

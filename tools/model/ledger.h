@@ -70,6 +70,8 @@ void blocks_fini(struct blocks *b);
 
 /* growth.c: the row of what a thread of the newest snapshot does. CAUSE_NONE: no memory. */
 int32_t ledger_row_of_thread(struct model *m, const struct model_thread *t);
+/* Is this the same call, with nothing known of from where? */
+bool ledger_row_knows_less(const struct model *m, int32_t row, int32_t than);
 /* The same of a call that no snapshot has shown. */
 int32_t ledger_row_of_call(struct model *m, int32_t nr, bool has_arg, uint64_t arg);
 void ledger_charge(struct model *m, int32_t row, double threads);

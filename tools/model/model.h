@@ -125,6 +125,8 @@ size_t model_ps(const struct model *m, const struct model_p **ret);
 /* Innermost frame first; 0: not known. t is a row of model_threads. */
 size_t model_stack(const struct model *m, const struct model_thread *t, enum grt_stack which,
 		   const struct model_frame **ret);
+/* Stacks that were asked for behind a snapshot have come, all of them. */
+void model_note_stacks(struct model *m);
 size_t model_goroutines(const struct model *m, const struct model_g **ret);
 const struct model_cost *model_cost(const struct model *m);
 /* A name that came with the records, valid until the next model_apply; NULL: none came. */

@@ -16,7 +16,7 @@ static void begin(struct model *m, const struct grt_rec *rec)
 	if (m->is_assembling)
 		m->lost[GRT_LOSS_CUT]++;
 	memset(&s->snap, 0, sizeof(s->snap));
-	s->nthreads = s->nps = s->nframes = s->ngs = 0;
+	s->nthreads = s->nps = s->nframes = s->ngs = s->late_at = 0;
 	memset(&s->cost, 0, sizeof(s->cost));
 	s->limits = (struct model_limits){ 0 };
 	s->has_counts = false;
@@ -90,9 +90,8 @@ static void call_row(struct snapshot *s, const struct grt_rec *rec)
 	t->inner_nr_1 = rec->flags >> GRT_RF_CALL_SHIFT;
 }
 
-static bool stack_row(struct snapshot *s, const struct grt_rec *rec)
+static bool stack_row(struct snapshot *s, struct model_thread *t, const struct grt_rec *rec)
 {
-	struct model_thread *t = s->nthreads ? &s->threads[s->nthreads - 1] : NULL;
 	uint32_t which = rec->arg[0] & 0xff, n = rec->arg[0] >> 8 & 0xff;
 	uint32_t first = rec->arg[0] >> 16 & 0xffff;
 	struct model_stack *st;
@@ -114,6 +113,19 @@ static bool stack_row(struct snapshot *s, const struct grt_rec *rec)
 			.flags = rec->arg[0] >> (32 + 4 * i) & 0xf,
 		};
 		st->n++;
+	}
+	return true;
+}
+
+/* Stacks that were asked for behind the END of their snapshot: they come in the order of its rows. */
+static bool late_stack_row(struct snapshot *s, const struct grt_rec *rec)
+{
+	for (size_t tried = 0; tried < s->nthreads; tried++) {
+		struct model_thread *t = &s->threads[s->late_at];
+
+		if (t->tid == rec->tid)
+			return stack_row(s, t, rec);
+		s->late_at = (s->late_at + 1) % s->nthreads;
 	}
 	return true;
 }
@@ -205,6 +217,11 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		begin(m, rec);
 		return;
 	}
+	if (!m->is_assembling && rec->kind == GRT_K_SNAP_STACK && m->has_now) {
+		if (!late_stack_row(&m->now, rec))
+			m->lost[GRT_LOSS_RING]++;
+		return;
+	}
 	if (!m->is_assembling) {
 		m->lost[GRT_LOSS_CUT]++;
 		return;
@@ -223,7 +240,7 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		call_row(s, rec);
 		break;
 	case GRT_K_SNAP_STACK:
-		is_kept = stack_row(s, rec);
+		is_kept = stack_row(s, s->nthreads ? &s->threads[s->nthreads - 1] : NULL, rec);
 		break;
 	case GRT_K_SNAP_G:
 		is_kept = g_row(s, rec);

@@ -41,6 +41,7 @@ struct snapshot {
 	struct model_limits limits;
 	struct model_frame *frames;
 	size_t nframes, frames_cap;
+	size_t late_at; /* thread of the newest stack that came behind the END */
 	struct model_g *gs;
 	size_t ngs, gs_cap;
 	struct model_thread *threads;

@@ -203,6 +203,14 @@ static int live_wait(struct source *base, int64_t until_ns, source_emit_fn emit,
 	return -EINTR;
 }
 
+static void live_stacks(struct source *base, source_emit_fn emit, void *arg)
+{
+	struct live *l = (struct live *)base;
+
+	if (!l->is_gone && !l->has_execed)
+		snapshot_take_stacks(&l->snapshot, emit, arg);
+}
+
 static void live_status(struct source *base, struct source_status *ret)
 {
 	struct live *l = (struct live *)base;
@@ -223,6 +231,7 @@ static void live_close(struct source *base)
 
 	events_close(l->events);
 	threads_iter_close(l->iter);
+	threads_iter_close(l->snapshot.deep);
 	stacks_free(l->snapshot.stacks);
 	names_free(l->snapshot.names);
 	goroutines_free(l->snapshot.goroutines);
@@ -234,6 +243,7 @@ static void live_close(struct source *base)
 static const struct source_ops live_ops = {
 	.snapshot = live_snapshot,
 	.wait = live_wait,
+	.stacks = live_stacks,
 	.status = live_status,
 	.close = live_close,
 };
@@ -244,8 +254,9 @@ static void open_iter(struct live *l)
 	struct thread_list first = { 0 };
 	int rc;
 
-	l->iter = l->opts.want_stacks ? threads_iter_open_deep(l->target, &rc)
-				      : threads_iter_open(l->target, &rc);
+	l->iter = l->opts.want_stacks && !l->opts.stacks_on_demand
+			  ? threads_iter_open_deep(l->target, &rc)
+			  : threads_iter_open(l->target, &rc);
 	/* The first read tells who we and the target are in the kernel's numbering. */
 	if (l->iter)
 		rc = threads_iter_read(l->iter, &unknown, &first);
@@ -295,6 +306,18 @@ static void open_events(struct live *l)
 	l->status.has_switches = events_has_switches(l->events);
 }
 
+static int open_stacks(struct live *l)
+{
+	int rc;
+
+	l->snapshot.stacks = stacks_new(l->target, l->snapshot.names);
+	l->snapshot.has_late_stacks = l->opts.stacks_on_demand;
+	/* Without it, stacks end where the kernel begins. */
+	if (l->iter && l->opts.stacks_on_demand)
+		l->snapshot.deep = threads_iter_open_deep(l->target, &rc);
+	return l->snapshot.stacks ? 0 : -ENOMEM;
+}
+
 struct source *source_live_open(struct target *t, const struct source_opts *o, int *ret_code)
 {
 	struct live *l = calloc(1, sizeof(*l));
@@ -316,8 +339,7 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 			rc = l->snapshot.names ? 0 : -ENOMEM;
 		}
 		if (rc == 0 && o->want_stacks) {
-			l->snapshot.stacks = stacks_new(t, l->snapshot.names);
-			rc = l->snapshot.stacks ? 0 : -ENOMEM;
+			rc = open_stacks(l);
 		}
 		if (rc == 0 && o->want_goroutines) {
 			l->snapshot.goroutines = goroutines_new(t);

@@ -171,3 +171,9 @@ int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
 	snapshot_emit(s, level, emit, arg);
 	return 0;
 }
+
+void snapshot_take_stacks(struct snapshot *s, source_emit_fn emit, void *arg)
+{
+	if (s->seq && s->stacks && s->has_late_stacks)
+		snapshot_emit_stacks(s, emit, arg);
+}

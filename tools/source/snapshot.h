@@ -21,8 +21,10 @@ struct snapshot {
 	const struct target *target;
 	struct tables tables;
 	struct threads_iter *iter;     /* NULL: /proc */
+	struct threads_iter *deep;     /* for stacks on demand: the other has no kernel stacks */
 	struct names *names;           /* NULL: not wanted */
 	struct stacks *stacks;         /* NULL: not wanted */
+	bool has_late_stacks;          /* they come when asked for */
 	struct goroutines *goroutines; /* NULL: not wanted */
 	struct limits *limits;         /* NULL: not wanted */
 	struct sched_clock clock;
@@ -41,6 +43,8 @@ struct snapshot {
 int snapshot_open(struct snapshot *s, const struct target *t, struct threads_iter *iter);
 /* Take one and emit it. level: for its BEGIN. 0, -ESRCH, -errno (then nothing was emitted). */
 int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg);
+/* The stacks of the one that was taken last. */
+void snapshot_take_stacks(struct snapshot *s, source_emit_fn emit, void *arg);
 void snapshot_close(struct snapshot *s);
 
 /* The pure part: one thread's row from both views; m NULL: the runtime does not own it. */

@@ -186,7 +186,7 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 		o->emit(o->arg, &call);
 	if (s->names)
 		names_of_row(s->names, &rec, has_call ? &call : NULL, o->emit, o->arg);
-	if (s->stacks)
+	if (s->stacks && !s->has_late_stacks)
 		stacks_emit(s->stacks, t, o->now_ns, o->emit, o->arg);
 }
 
@@ -233,7 +233,7 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 		return;
 	if (s->names)
 		names_begin(s->names);
-	if (s->stacks)
+	if (s->stacks && !s->has_late_stacks)
 		stacks_take(s->stacks, s, m_of);
 	put(&o, GRT_K_SNAP_BEGIN, s->seq, (uint64_t)level, s->target->start_time_ns, s->settle_ns,
 	    0, 0);
@@ -255,5 +255,18 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 	if (s->limits)
 		limits_emit(s->limits, &s->tables, emit, arg);
 	put(&o, GRT_K_SNAP_END, s->threads.n, ms, torn, s->duration_ns, s->nobservers, 0);
+	free(m_of);
+}
+
+void snapshot_emit_stacks(struct snapshot *s, source_emit_fn emit, void *arg)
+{
+	uint64_t now_ns = threads_now_ns();
+	int *m_of = match(s);
+
+	if (!m_of)
+		return;
+	stacks_take(s->stacks, s, m_of);
+	for (size_t i = 0; i < s->threads.n; i++)
+		stacks_emit(s->stacks, &s->threads.row[i], now_ns, emit, arg);
 	free(m_of);
 }

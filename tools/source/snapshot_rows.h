@@ -6,5 +6,7 @@
 #include "snapshot.h"
 
 void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg);
+/* Of the look that was emitted last. */
+void snapshot_emit_stacks(struct snapshot *s, source_emit_fn emit, void *arg);
 
 #endif

@@ -22,7 +22,8 @@ struct source_opts {
 	bool want_switches;        /* sched_switch: asleep-since for hand-off latency */
 	bool want_goroutines;      /* SNAP_G rows */
 	bool want_names;           /* TEXT: of what threads in calls are doing */
-	bool want_stacks;          /* SNAP_STACK of threads in calls, and TEXT of their frames */
+	bool want_stacks;          /* SNAP_STACK of threads in calls, and TEXT of their frames: */
+	bool stacks_on_demand;     /* not with each snapshot, but when .stacks asks for them */
 	bool want_limits;          /* SNAP_LIMITS: how many threads there may be */
 };
 
@@ -58,6 +59,11 @@ struct source_ops {
 	 * as above, after what the target left behind was emitted. -EINTR: a signal asks us to end.
 	 */
 	int (*wait)(struct source *s, int64_t until_ns, source_emit_fn emit, void *arg);
+	/*
+	 * Emit the stacks of the newest snapshot's threads, behind its END: of those that sleep as
+	 * they did then. Only with stacks_on_demand; NULL: they are in the snapshot, or nowhere.
+	 */
+	void (*stacks)(struct source *s, source_emit_fn emit, void *arg);
 	void (*status)(struct source *s, struct source_status *ret);
 	/* Detach; afterwards nothing of ours is in the target. */
 	void (*close)(struct source *s);

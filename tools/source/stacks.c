@@ -153,18 +153,29 @@ bool stack_holds(const struct thread_row *before, const struct thread_row *after
 	       after->asleep_since_ns == before->asleep_since_ns;
 }
 
-/* Whoever ran meanwhile has another stack now. */
+static void kernel_copy(struct thread_row *to, const struct thread_row *from)
+{
+	to->nkernel = from->nkernel;
+	memcpy(to->kernel, from->kernel, sizeof(to->kernel));
+}
+
+/* Whoever ran meanwhile has another stack now. One sleep has one kernel stack: the later look may tell it. */
 static void drop_torn(struct stacks *s, struct snapshot *snap)
 {
-	int rc = snap->iter ? threads_iter_read(snap->iter, &snap->clock, &snap->again)
-			    : threads_read_proc(s->target, &snap->clock, &snap->again);
+	struct threads_iter *iter = snap->deep ? snap->deep : snap->iter;
+	int rc = iter ? threads_iter_read(iter, &snap->clock, &snap->again)
+		      : threads_read_proc(s->target, &snap->clock, &snap->again);
 
 	for (size_t i = 0; i < s->nof; i++) {
-		const struct thread_row *t = &snap->threads.row[i];
+		struct thread_row *t = &snap->threads.row[i], *now;
 
-		if (s->of[i] >= 0 && !s->want[s->of[i]].is_running &&
-		    (rc < 0 || !stack_holds(t, thread_list_find(&snap->again, t->ns_tid))))
+		if (s->of[i] < 0 || s->want[s->of[i]].is_running)
+			continue;
+		now = rc < 0 ? NULL : thread_list_find(&snap->again, t->ns_tid);
+		if (!stack_holds(t, now))
 			s->of[i] = -1;
+		else if (snap->deep)
+			kernel_copy(t, now);
 	}
 }
 
