@@ -81,6 +81,10 @@ static void a_block_between_two_looks_is_seen_and_named(void **state)
 	assert_int_equal(predicate_no_blocked_m(&e), GOTRACE_VIOLATED);
 	assert_non_null(strstr(e.text, "M5, which lost P0 while G7 was in read"));
 	assert_non_null(strstr(e.text, "last 4 events"));
+	assert_non_null(strstr(e.text, "retake p=0 m=5 g=7 in_call_ns=20us by=sysmon nr=read\n"));
+	assert_non_null(
+		strstr(e.text, "handoff p=0 from_m=5 g=7 cause=retake outcome=woke to_m=6\n"));
+	assert_non_null(strstr(e.text, "the longest that is over: M5, G7 in read for 100us\n"));
 	assert_int_equal(predicate_blocked_at_most(&e, 1), GOTRACE_HOLDS);
 	assert_int_equal(predicate_blocked_at_most(&e, 0), GOTRACE_VIOLATED);
 }
@@ -216,6 +220,8 @@ static void a_late_percentile_is_violated_and_one_late_of_a_hundred_is_not(void 
 	assert_int_equal(predicate_handoff_within(&e, 99, 500), GOTRACE_HOLDS);
 	assert_int_equal(predicate_handoff_within(&e, 100, 500), GOTRACE_VIOLATED);
 	assert_non_null(strstr(e.text, "4.0ms, at most 500us"));
+	assert_non_null(strstr(e.text, "the slowest: P0 of M5, G7 in read; taken by sysmon after "
+				       "20us, M6 had it after 4.0ms\n"));
 }
 
 static void a_taker_that_waited_for_a_cpu_is_no_proof_of_slowness(void **state)
@@ -231,6 +237,35 @@ static void a_taker_that_waited_for_a_cpu_is_no_proof_of_slowness(void **state)
 	assert_non_null(strstr(e.text, "waited for a CPU"));
 	e.delay[0].run_delay_ns = 100000;
 	assert_int_equal(predicate_handoff_within(&e, 100, 500), GOTRACE_VIOLATED);
+}
+
+static void what_was_not_seen_to_the_end_does_not_hold(void **state)
+{
+	static const struct row rows[] = {
+		{ .m = 0, .tid = 4711, .p = 0, .g = 1, .state = GRT_MS_running }
+	};
+
+	(void)state;
+	e.cut = "the process replaced its image";
+	assert_int_equal(predicate_no_blocked_m(&e), GOTRACE_INCONCLUSIVE);
+	assert_non_null(strstr(e.text, "replaced its image: what came afterwards was not seen"));
+	assert_int_equal(predicate_threads_at_most(&e, 9), GOTRACE_INCONCLUSIVE);
+	snapshot(T0 + SEC_NS, rows, 1);
+	assert_int_equal(predicate_threads_at_most(&e, 0), GOTRACE_VIOLATED);
+}
+
+/* Its last look is not now. */
+static void nobody_waits_in_a_process_that_has_ended(void **state)
+{
+	(void)state;
+	rec_apply(e.model, T0, GRT_K_SNAP_BEGIN, 1, 1, 0, 0, 0, 0);
+	rec_apply(e.model, T0, GRT_K_SNAP_G, 7, GRT_G_WAITING, 5, T0, 0, 0);
+	rec_apply(e.model, T0, GRT_K_SNAP_END, 0, 0, 0, 400000, 0, 0);
+	assert_int_equal(predicate_netpoll_parked(&e, 5), GOTRACE_HOLDS);
+	e.is_gone = true;
+	assert_int_equal(predicate_netpoll_parked(&e, 5), GOTRACE_VIOLATED);
+	assert_non_null(strstr(e.text, "the process has ended"));
+	assert_int_equal(predicate_no_blocked_m(&e), GOTRACE_HOLDS);
 }
 
 static void threads_are_counted_by_event_and_observers_are_not(void **state)
@@ -292,6 +327,8 @@ int main(void)
 		TEST(percentiles_need_their_samples),
 		TEST(a_late_percentile_is_violated_and_one_late_of_a_hundred_is_not),
 		TEST(a_taker_that_waited_for_a_cpu_is_no_proof_of_slowness),
+		TEST(what_was_not_seen_to_the_end_does_not_hold),
+		TEST(nobody_waits_in_a_process_that_has_ended),
 		TEST(threads_are_counted_by_event_and_observers_are_not),
 		TEST(hostages_need_the_kernel),
 	};

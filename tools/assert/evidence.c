@@ -8,9 +8,11 @@
  */
 #include "evidence.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../model/growth.h"
 #include "../model/handoffs.h"
 
 static bool reserve(void **array, size_t *cap, size_t n, size_t bytes)
@@ -202,6 +204,24 @@ static void keep_hostage(struct evidence *e, const struct model_thread *t, uint6
 		e->hostage_frame[i] = f[i];
 }
 
+/* Texts are the model's, until it hears of the next record. */
+static void keep_longest(struct evidence *e)
+{
+	struct evidence_past *l = &e->longest;
+	struct model_block b;
+
+	if (!model_block_ended(e->model, &b) || b.end_ns - b.start_ns <= l->ns)
+		return;
+	*l = (struct evidence_past){
+		.m = (uint64_t)b.m,
+		.g = b.g,
+		.nr = b.nr,
+		.ns = b.end_ns - b.start_ns,
+	};
+	snprintf(l->call, sizeof(l->call), "%s", b.call ? b.call : "");
+	snprintf(l->where, sizeof(l->where), "%s", b.where ? b.where : "");
+}
+
 static void look_at_threads(struct evidence *e)
 {
 	const struct model_snap *s = model_snap(e->model);
@@ -231,5 +251,6 @@ void evidence_tick(struct evidence *e, uint64_t settle_ns)
 	}
 	model_tick(e->model, settle_ns);
 	keep_handoffs(e);
+	keep_longest(e);
 	look_at_threads(e);
 }

@@ -8,6 +8,7 @@
 #ifndef GOTRACE_EVIDENCE_H
 #define GOTRACE_EVIDENCE_H
 
+#include "../model/brief.h"
 #include "../model/model.h"
 #include "gotrace_assert.h"
 
@@ -24,6 +25,13 @@ struct evidence_block {
 	uint8_t by; /* of struct gotrace_handoff */
 };
 
+/* A call without a P that is over: as the probes measured it, and as a look has seen it. */
+struct evidence_past {
+	uint64_t m, g, ns; /* ns 0: none */
+	int32_t nr;
+	char call[BRIEF_BYTES], where[BRIEF_BYTES]; /* empty: no look has seen it */
+};
+
 /* How long a thread was runnable without a CPU, since the scope began. */
 struct evidence_delay {
 	uint64_t m, run_delay_ns, base_ns; /* base: at the first look */
@@ -34,6 +42,8 @@ struct evidence {
 	bool has_events;  /* probes or the sink: extremes are exact */
 	bool has_kernel;  /* the kernel's view is good for hostages */
 	bool is_complete; /* a recording: nothing can be looked at again */
+	bool is_gone;     /* the process has ended, and all it did is known */
+	const char *cut;  /* why not all of the scope was seen; NULL: it was */
 	const char *via;  /* "the sink" */
 	uint32_t observer_tid[EVIDENCE_OBSERVERS_MAX];
 	size_t nobservers;
@@ -45,6 +55,7 @@ struct evidence {
 	size_t blocked_max;
 	uint64_t blocked_total;       /* Ms that lost their P in the scope */
 	struct evidence_block first;  /* of them, for texts */
+	struct evidence_past longest; /* of those that are over, for texts */
 	uint64_t blocked_base;        /* at the first snapshot, and not back yet */
 	uint64_t first_ns, listed_ns; /* first snapshot; newest listing of threads */
 
@@ -96,6 +107,10 @@ void explain_reset(struct evidence *e);
 void explain_blocked(struct evidence *e);
 void explain_thread(struct evidence *e, const struct model_thread *t);
 void explain_hostage(struct evidence *e);
+/* The longest call without a P that is over. */
+void explain_past(struct evidence *e);
+/* From whom to whom, how fast, in which call. */
+void explain_handoff(struct evidence *e, const struct gotrace_handoff *h);
 void explain_events(struct evidence *e);
 /* "read", "foreign function", "system call 999" */
 const char *explain_call_name(int32_t nr);

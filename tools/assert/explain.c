@@ -13,11 +13,13 @@
 #include "../syscalls.h"
 #include "../view/call.h"
 #include "../view/fmt.h"
+#include "../view/handoff.h"
 #include "evidence.h"
 
 #define THREADS_SHOWN 5
 #define FRAMES_SHOWN 6
 #define NAME_BYTES 32
+#define NAMES_BYTES 128 /* of the arguments of a probe */
 
 void explain_reset(struct evidence *e)
 {
@@ -127,16 +129,127 @@ void explain_blocked(struct evidence *e)
 		explain(e, "  no M is in a call now\n");
 }
 
-static const char *kind_name(uint16_t kind)
+void explain_past(struct evidence *e)
+{
+	const struct evidence_past *p = &e->longest;
+	char took[FMT_BYTES];
+
+	if (!p->ns)
+		return;
+	explain(e, "  the longest that is over: M%" PRIu64 ", G%" PRIu64 " in %s for %s\n", p->m,
+		p->g, p->call[0] ? p->call : explain_call_name(p->nr), fmt_duration(took, p->ns));
+	if (p->where[0])
+		explain(e, "      %s\n", p->where);
+}
+
+void explain_handoff(struct evidence *e, const struct gotrace_handoff *h)
+{
+	char taken[FMT_BYTES], had[FMT_BYTES];
+
+	explain(e,
+		"  the slowest: P%" PRId64 " of M%" PRId64 ", G%" PRIu64
+		" in %s; taken by %s after %s, M%" PRId64 " had it after %s\n",
+		h->p, h->from_m, h->g, explain_call_name(h->nr),
+		handoff_by_word((enum model_by)h->by),
+		fmt_duration(taken, h->taken_ns > h->start_ns ? h->taken_ns - h->start_ns : 0),
+		h->to_m, fmt_duration(had, h->done_ns - h->start_ns));
+}
+
+/* Its name, and those of its arguments: "(p, m, g)". */
+static const char *probe_of(uint16_t kind, const char **ret_args)
 {
 	switch (kind) {
 #define PROBE(nr, name, temp, n, args, doc) \
 	case nr:                            \
-		return #name #args;
+		*ret_args = #args;          \
+		return #name;
 #include "../../runtime/probes.def"
 #undef PROBE
 	}
+	*ret_args = "";
 	return "?";
+}
+
+static const char *word_of(const char *const *word, size_t n, uint64_t value)
+{
+	return value < n && word[value] ? word[value] : "?";
+}
+
+#define WORD(words, value) word_of(words, sizeof(words) / sizeof((words)[0]), value)
+
+static const char *how_word(uint64_t how)
+{
+	static const char *const word[] = {
+		[GRT_EXIT_KEPT] = "kept",
+		[GRT_EXIT_OLD_P] = "old-p",
+		[GRT_EXIT_IDLE_P] = "idle-p",
+		[GRT_EXIT_QUEUED] = "queued",
+	};
+
+	return WORD(word, how);
+}
+
+static const char *cause_word(uint16_t kind, uint64_t cause)
+{
+	static const char *const of_handoff[] = {
+		[GRT_HANDOFF_RETAKE] = "retake",
+		[GRT_HANDOFF_SELF] = "self",
+		[GRT_HANDOFF_LOCKED] = "locked",
+		[GRT_HANDOFF_EXIT] = "exit",
+	};
+	static const char *const of_m[] = {
+		[GRT_MNEW_HANDOFF] = "handoff",   [GRT_MNEW_WAKEP] = "wake",
+		[GRT_MNEW_TEMPLATE] = "template", [GRT_MNEW_LOCK] = "lock",
+		[GRT_MNEW_START] = "start",
+	};
+
+	return kind == GRT_K_m_new ? WORD(of_m, cause) : WORD(of_handoff, cause);
+}
+
+/* A word where the number is one of a list. NULL: it is a number. */
+static const char *value_word(uint16_t kind, const char *name, uint64_t v)
+{
+	if (!strcmp(name, "nr"))
+		return explain_call_name((int32_t)v);
+	if (v == GRT_NO_ID)
+		return "-";
+	if (!strcmp(name, "by") && kind == GRT_K_retake)
+		return handoff_by_word((enum model_by)v);
+	if (!strcmp(name, "outcome") && v < HANDOFF_OUTCOMES)
+		return handoff_outcome_word((int)v);
+	if (!strcmp(name, "cause"))
+		return cause_word(kind, v);
+	return !strcmp(name, "how") ? how_word(v) : NULL;
+}
+
+static void put_value(struct evidence *e, uint16_t kind, const char *name, uint64_t v)
+{
+	const char *word = value_word(kind, name, v);
+	size_t n = strlen(name);
+	char ns[FMT_BYTES];
+
+	if (!word && n > 3 && !strcmp(name + n - 3, "_ns"))
+		word = fmt_duration(ns, v);
+	if (word)
+		explain(e, " %s=%s", name, word);
+	else if (n > 4 && !strcmp(name + n - 4, "_ptr"))
+		explain(e, " %s=0x%" PRIx64, name, v);
+	else
+		explain(e, " %s=%" PRIu64, name, v);
+}
+
+static void put_event(struct evidence *e, const struct grt_rec *r)
+{
+	char names[NAMES_BYTES], *save = NULL;
+	const char *args;
+	int a = 0;
+
+	explain(e, "%s", probe_of(r->kind, &args));
+	snprintf(names, sizeof(names), "%s", args);
+	for (char *n = strtok_r(names, "(, )", &save); n && a < GRT_REC_ARGS;
+	     n = strtok_r(NULL, "(, )", &save))
+		put_value(e, r->kind, n, r->arg[a++]);
+	explain(e, "\n");
 }
 
 void explain_events(struct evidence *e)
@@ -145,18 +258,12 @@ void explain_events(struct evidence *e)
 	uint64_t first = e->nevents - n, zero = n ? e->event[first % EVIDENCE_EVENTS].time_ns : 0;
 
 	if (n)
-		explain(e, "last %" PRIu64 " events:\n", n);
+		explain(e, "last %" PRIu64 " event%s:\n", n, n == 1 ? "" : "s");
 	for (uint64_t i = first; i < e->nevents; i++) {
 		const struct grt_rec *r = &e->event[i % EVIDENCE_EVENTS];
 
-		explain(e, "  %+9.3f ms  tid %u  %s =", (double)(int64_t)(r->time_ns - zero) / 1e6,
-			r->tid, kind_name(r->kind));
-		for (int a = 0; a < GRT_REC_ARGS; a++) {
-			if (r->arg[a] == GRT_NO_ID)
-				explain(e, " -");
-			else
-				explain(e, " %" PRId64, (int64_t)r->arg[a]);
-		}
-		explain(e, "\n");
+		explain(e, "  %+9.3f ms  tid %u  ", (double)(int64_t)(r->time_ns - zero) / 1e6,
+			r->tid);
+		put_event(e, r);
 	}
 }

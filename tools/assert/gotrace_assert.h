@@ -100,7 +100,7 @@ typedef bool (*gotrace_predicate)(gotrace_scope *s, void *arg);
 GOTRACE_API bool gotrace_wait_for(gotrace_scope *s, gotrace_predicate is_true, void *arg,
 				  int64_t deadline_ns);
 
-/* Now, as of a fresh look. */
+/* Now, as of a fresh look; of a process that has ended, zeros; of a recording, its last look. */
 struct gotrace_now {
 	unsigned threads, blocked, in_syscall, hostage, running, spinning, polling, idle, locked;
 	unsigned procs_idle; /* Ps that nobody has; the one of a thread that is being made is not */

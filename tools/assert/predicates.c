@@ -15,6 +15,7 @@
 static enum gotrace_answer violated(struct evidence *e)
 {
 	explain_blocked(e);
+	explain_past(e);
 	explain_events(e);
 	return GOTRACE_VIOLATED;
 }
@@ -27,6 +28,10 @@ static enum gotrace_answer holds_if_seen(struct evidence *e, bool needs_events)
 	explain_reset(e);
 	if (lost) {
 		explain(e, "%" PRIu64 " records were lost in the scope: it cannot be told", lost);
+		return GOTRACE_INCONCLUSIVE;
+	}
+	if (e->cut) {
+		explain(e, "%s: what came afterwards was not seen", e->cut);
 		return GOTRACE_INCONCLUSIVE;
 	}
 	if (needs_events && !e->has_events) {
@@ -165,6 +170,7 @@ struct latencies {
 	size_t over;    /* above the bound */
 	size_t excused; /* of those: the taker waited for a CPU at least as long as it was late */
 	uint64_t waited_ns;
+	const struct gotrace_handoff *slowest;
 };
 
 static int compare(const void *a, const void *b)
@@ -186,6 +192,8 @@ static bool latencies_make(struct latencies *l, const struct evidence *e, uint64
 		if (!h->start_ns || h->done_ns <= h->start_ns)
 			continue;
 		l->ns[l->n++] = ns = h->done_ns - h->start_ns;
+		if (!l->slowest || ns > l->slowest->done_ns - l->slowest->start_ns)
+			l->slowest = h;
 		if (ns <= bound_ns)
 			continue;
 		delay = run_delay_ns(e, h->to_m);
@@ -205,10 +213,10 @@ static enum gotrace_answer judge(struct evidence *e, const struct latencies *l, 
 	char is[FMT_BYTES], bound[FMT_BYTES], waited[FMT_BYTES];
 
 	if (l->n < need || e->handoffs_dropped) {
-		explain(e,
-			"%zu hand-offs were measured, the %uth percentile needs %" PRIu64
-			"; %" PRIu64 " more were not kept",
-			l->n, percentile, need, e->handoffs_dropped);
+		explain(e, "%zu hand-off%s measured, the %uth percentile needs %" PRIu64, l->n,
+			l->n == 1 ? " was" : "s were", percentile, need);
+		if (e->handoffs_dropped)
+			explain(e, "; %" PRIu64 " more were not kept", e->handoffs_dropped);
 		return GOTRACE_INCONCLUSIVE;
 	}
 	if (l->over <= may)
@@ -222,7 +230,9 @@ static enum gotrace_answer judge(struct evidence *e, const struct latencies *l, 
 			l->excused, l->over, fmt_duration(waited, l->waited_ns));
 		return GOTRACE_INCONCLUSIVE;
 	}
-	explain(e, "; %zu were later, %zu of them waited for a CPU\n", l->over, l->excused);
+	explain(e, "; %zu %s later, %zu of them waited for a CPU\n", l->over,
+		l->over == 1 ? "was" : "were", l->excused);
+	explain_handoff(e, l->slowest);
 	return violated(e);
 }
 
@@ -261,6 +271,11 @@ enum gotrace_answer predicate_netpoll_parked(struct evidence *e, int fd)
 	const char *name = model_text(e->model, GRT_TEXT_FD, (uint64_t)fd);
 
 	explain_reset(e);
+	if (e->is_gone) {
+		explain(e, "the process has ended: no goroutine waits for fd %d any more\n", fd);
+		explain_events(e);
+		return GOTRACE_VIOLATED;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (g[i].status != GRT_G_WAITING || g[i].fd < 0)
 			continue;

@@ -58,12 +58,24 @@ static void emit(void *arg, const struct grt_rec *rec)
 	evidence_apply(arg, rec);
 }
 
+/* Of a process that has ended all is known; of one that went on unseen, nothing can be said. */
+static void note_over(struct gotrace_scope *s, int rc)
+{
+	if (rc >= 0)
+		return;
+	s->is_over = true;
+	s->evidence.is_gone = rc == -ESRCH;
+	if (rc != -ESRCH)
+		s->evidence.cut = rc == -ESTALE ? "the process replaced its image"
+						: "the process could not be read any more";
+}
+
 static void collect(struct gotrace_scope *s, int64_t for_ns)
 {
 	int64_t until = (int64_t)threads_now_ns() + for_ns;
 
-	if (!s->is_over && s->in.source->ops->wait(s->in.source, until, emit, &s->evidence) < 0)
-		s->is_over = true;
+	if (!s->is_over)
+		note_over(s, s->in.source->ops->wait(s->in.source, until, emit, &s->evidence));
 }
 
 /* All that happened until now is known when this returns, and looked at. */
@@ -74,8 +86,8 @@ static void look(struct gotrace_scope *s)
 	if (s->evidence.is_complete)
 		return;
 	collect(s, MODEL_WINDOW_NS);
-	if (!s->is_over && s->in.source->ops->snapshot(s->in.source, emit, &s->evidence) < 0)
-		s->is_over = true;
+	if (!s->is_over)
+		note_over(s, s->in.source->ops->snapshot(s->in.source, emit, &s->evidence));
 	delays_read(&s->evidence, s->in.pid);
 	evidence_tick(&s->evidence, s->is_over ? UINT64_MAX : asked_ns + MODEL_WINDOW_NS);
 }
@@ -423,6 +435,8 @@ static void look_run(struct gotrace_scope *s, void *arg)
 	struct gotrace_now *n = arg;
 
 	look(s);
+	if (s->evidence.is_gone)
+		return;
 	*n = (struct gotrace_now){
 		.threads = (unsigned)evidence_threads(&s->evidence),
 		.blocked = snap->count[GRT_MS_blocked],

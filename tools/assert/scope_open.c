@@ -87,8 +87,11 @@ static bool suffices(const struct scope_source *s, struct evidence *e, unsigned 
 		return false;
 	}
 	if ((needs & GOTRACE_NEEDS_KERNEL) && !e->has_kernel) {
+		/* Of the sink it says only that it was not asked for more. */
+		const char *more = s->via == GOTRACE_VIA_SINK ? "" : st.why_not_higher;
+
 		scope_why("the kernel's view is needed and %s has none%s%s", e->via,
-			  st.why_not_higher[0] ? ": " : "", st.why_not_higher);
+			  more[0] ? ": " : "", more);
 		return false;
 	}
 	return true;
