@@ -104,7 +104,8 @@ GOTRACE_API bool gotrace_wait_for(gotrace_scope *s, gotrace_predicate is_true, v
 struct gotrace_now {
 	unsigned threads, blocked, in_syscall, hostage, running, spinning, polling, idle, locked;
 	unsigned procs_idle; /* Ps that nobody has; the one of a thread that is being made is not */
-	uint64_t goroutines, netpoll_parked;
+	uint64_t goroutines;
+	uint64_t netpoll_parked; /* goroutines that wait for a descriptor; who waits for this look is none */
 };
 GOTRACE_API struct gotrace_now gotrace_look(gotrace_scope *s);
 

@@ -429,6 +429,20 @@ bool gotrace_wait_for(struct gotrace_scope *s, gotrace_predicate is_true, void *
 	return w.came;
 }
 
+/* Who waits for a descriptor, but for the goroutine that waits for us. */
+static uint64_t netpoll_parked(const struct gotrace_scope *s)
+{
+	const struct model_g *g;
+	size_t n = model_goroutines(s->evidence.model, &g);
+	uint64_t parked = 0;
+
+	if (n == 0)
+		return model_snap(s->evidence.model)->netpoll_parked;
+	for (size_t i = 0; i < n; i++)
+		parked += g[i].status == GRT_G_WAITING && g[i].fd >= 0 && g[i].fd != s->done_fd;
+	return parked;
+}
+
 static void look_run(struct gotrace_scope *s, void *arg)
 {
 	const struct model_snap *snap = model_snap(s->evidence.model);
@@ -449,7 +463,7 @@ static void look_run(struct gotrace_scope *s, void *arg)
 		.locked = snap->count[GRT_MS_locked],
 		.procs_idle = snap->procs_idle,
 		.goroutines = snap->goroutines,
-		.netpoll_parked = snap->netpoll_parked,
+		.netpoll_parked = netpoll_parked(s),
 	};
 }
 
