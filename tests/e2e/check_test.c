@@ -266,6 +266,16 @@ static void given_a_command_when_checked_then_it_is_seen_to_its_end_and_the_repo
 	assert_says(o.out, "<property name=\"ended\" value=\"exited\"/>");
 }
 
+static void given_a_command_that_fails_when_checked_then_it_is_not_green_and_said(void **state)
+{
+	(void)state;
+	check("--fail-on", "threads>1000", "--", e2e_path("EXAMPLES_DIR", "growth"), "--nonsense");
+
+	assert_code(&o, EXIT_LOST);
+	assert_says(o.out, "inconclusive  threads>1000: no look has seen its runtime started");
+	assert_says(o.err, "growth ended with exit status 2");
+}
+
 /* gotrace record for some looks. */
 static char *recording_of(pid_t pid)
 {
@@ -400,6 +410,8 @@ int main(void)
 			given_nobody_who_reads_when_checked_then_the_exit_code_is_the_same),
 		cmocka_unit_test(
 			given_a_command_when_checked_then_it_is_seen_to_its_end_and_the_report_is_alone),
+		cmocka_unit_test(
+			given_a_command_that_fails_when_checked_then_it_is_not_green_and_said),
 		cmocka_unit_test(
 			given_a_recording_when_checked_then_it_is_judged_as_the_process_was),
 		cmocka_unit_test(given_json_when_read_by_its_schema_then_it_fits),

@@ -123,6 +123,8 @@ static void given_wrong_expressions_when_parsed_then_errors_point_at_what_is_wro
 		{ "   ", "   ^", "a quantity is missing", "such as threads" },
 		{ "threads", "       ^", "an operator is missing", "> >= < <= == !=" },
 		{ "threads=64", "       ^", "an operator must stand here", "'=='" },
+		{ "threads=>64", "       ^", "an operator must stand here", "'>='" },
+		{ "threads=<64", "       ^", "an operator must stand here", "'<='" },
 		{ "threads:64", "       ^", "an operator must stand here", "> >= < <= == !=" },
 		{ "threads>", "        ^", "a number is missing", "threads>64" },
 		{ "threads>>4", "        ^", "a number must stand here", "threads>64" },

@@ -417,6 +417,23 @@ static void given_nothing_seen_when_judged_then_it_is_inconclusive(void **state)
 	assert_says(r->why, "nothing was seen");
 }
 
+/* Its own code ran, and ended: of goroutines nothing was seen. */
+static void given_no_runtime_that_started_when_judged_then_nothing_holds(void **state)
+{
+	static const struct counts none;
+	const struct check_result *r;
+	struct trial t;
+
+	(void)state;
+	trial_begin(&t, "threads>5", NULL);
+	rec_snapshot(t.model, SCENE_T0, 0, 0, in_read, 1, &none);
+	model_tick(t.model, SCENE_T0);
+	judge_look(&t.judge, t.model);
+	r = trial_end(&t, &armed, &asked);
+	assert_answer(r, CHECK_INCONCLUSIVE);
+	assert_says(r->why, "no look has seen its runtime started");
+}
+
 static void given_no_cost_when_overhead_is_judged_then_it_is_inconclusive(void **state)
 {
 	(void)state;
@@ -453,6 +470,7 @@ int main(void)
 		cmocka_unit_test(given_a_broken_law_when_events_are_needed_then_it_is_inconclusive),
 		cmocka_unit_test(given_a_run_that_was_cut_short_when_judged_then_nothing_holds),
 		cmocka_unit_test(given_nothing_seen_when_judged_then_it_is_inconclusive),
+		cmocka_unit_test(given_no_runtime_that_started_when_judged_then_nothing_holds),
 		cmocka_unit_test(given_no_cost_when_overhead_is_judged_then_it_is_inconclusive),
 	};
 

@@ -134,7 +134,10 @@ static bool op_parse(struct parser *p, struct check_expr *ret)
 			p->at += strlen(ops[i].text);
 			return true;
 		}
-	hint(p, "%s", *p->at == '=' ? "did you mean '=='?" : "one of > >= < <= == !=");
+	if (!strncmp(p->at, "=>", 2) || !strncmp(p->at, "=<", 2))
+		hint(p, "did you mean '%c='?", p->at[1]);
+	else
+		hint(p, "%s", *p->at == '=' ? "did you mean '=='?" : "one of > >= < <= == !=");
 	if (!*p->at)
 		return refuse(p, p->at, 1, "an operator is missing");
 	return refuse(p, p->at, 1, "an operator must stand here");

@@ -38,6 +38,11 @@ bool judge_is_sure(const struct judge *j);
 void judge_end(struct judge *j, const struct model *m, const struct source_status *st,
 	       const struct view_end *e);
 
+/* check_value.c: what it is now; samples only of percentiles and counts of netpoll. */
+uint64_t check_value_of(const struct judge *j, const struct check_quantity *q,
+			const struct model *m, uint64_t *ret_samples);
+uint64_t check_since(uint64_t now, uint64_t first); /* 0: it is before */
+
 /* check_evidence.c: what the model shows now of a violation. */
 void violation_threads(struct check_result *r, const struct model *m, enum grt_mstate state);
 void violation_block(struct check_result *r, const struct model_block *b);

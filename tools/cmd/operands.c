@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../diag.h"
@@ -46,19 +47,31 @@ static struct target *command_start(const struct verb *v, char **argv, struct st
 	return t;
 }
 
+/* Whoever reads only our exit status shall not take it for the command's. */
+static void tell_end(const char *command, int status)
+{
+	if (WIFSIGNALED(status))
+		diag_warn("%s was killed by signal %d (%s)", command, WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+	else if (WIFEXITED(status) && WEXITSTATUS(status))
+		diag_warn("%s ended with exit status %d", command, WEXITSTATUS(status));
+}
+
 static int run_command(const struct verb *v, char **argv)
 {
 	struct started started;
 	struct target *t;
-	int code = EXIT_FINE;
+	int code = EXIT_FINE, status;
 
 	t = command_start(v, argv, &started, &code);
 	if (!t)
 		return code;
 	code = session_study(v, t, &started);
 	start_release(&started);
-	if (!start_reap(&started))
+	if (!start_reap(&started, &status))
 		diag_warn("%s goes on as pid %d", argv[0], started.pid);
+	else if (!source_was_signalled())
+		tell_end(argv[0], status);
 	return code;
 }
 

@@ -72,9 +72,10 @@ void start_release(const struct started *s)
 	kill(s->pid, SIGCONT);
 }
 
-bool start_reap(const struct started *s)
+bool start_reap(const struct started *s, int *ret_status)
 {
-	return waitpid(s->pid, NULL, WNOHANG) != 0;
+	*ret_status = 0;
+	return waitpid(s->pid, ret_status, WNOHANG) != 0;
 }
 
 static int exec_wait(const struct started *s, int report)
@@ -165,7 +166,7 @@ static struct target *open_when_ready(const struct started *s, int *ret_code)
 struct target *start_command(char **argv, struct started *ret, int *ret_code)
 {
 	struct target *t;
-	int rc = start_held(argv, ret);
+	int rc = start_held(argv, ret), status;
 
 	if (rc < 0) {
 		*ret_code =
@@ -175,7 +176,7 @@ struct target *start_command(char **argv, struct started *ret, int *ret_code)
 	t = open_when_ready(ret, ret_code);
 	if (t)
 		return t;
-	if (kill(ret->pid, 0) == 0 && !start_reap(ret)) {
+	if (kill(ret->pid, 0) == 0 && !start_reap(ret, &status)) {
 		t = target_open(ret->pid, ret_code); /* says why */
 		target_close(t);
 		kill(ret->pid, SIGTERM);

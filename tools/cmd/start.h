@@ -18,7 +18,7 @@ struct started {
  */
 struct target *start_command(char **argv, struct started *ret, int *ret_code);
 void start_release(const struct started *s);
-/* Gone? Then collect it. */
-bool start_reap(const struct started *s);
+/* Gone? Then collect it, and how it ended, as waitpid says. */
+bool start_reap(const struct started *s, int *ret_status);
 
 #endif

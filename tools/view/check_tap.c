@@ -92,11 +92,11 @@ static void put_evidence(FILE *out, const struct check_result *r)
 /* '#' would begin a directive; none is in an expression, but blanks and tabs may be. */
 static void put_check(FILE *out, size_t number, const struct check_result *r)
 {
-	char value[FMT_BYTES];
-
-	fprintf(out, "%s %zu - %s%s%s\n", r->answer == CHECK_HOLDS ? "ok" : "not ok", number,
-		r->quantity, r->op, check_value(value, r->unit, r->bound));
-	fputs("  ---\n", out);
+	fprintf(out, "%s %zu - ", r->answer == CHECK_HOLDS ? "ok" : "not ok", number);
+	for (const char *c = r->text; *c; c++)
+		if (*c != ' ' && *c != '\t')
+			fputc(*c, out);
+	fputs("\n  ---\n", out);
 	fprintf(out, "  answer: %s\n", check_answer_word(r->answer));
 	put_quoted(out, "expression", r->text);
 	put_quoted(out, "message", r->why);
