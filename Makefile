@@ -150,9 +150,11 @@ $(O)/libgotrace-assert.so: $(ASSERT_OBJ) tools/assert/gotrace_assert.map
 	$(Q)tests/exports.sh $@ tools/assert GOTRACE_API
 	$(Q)ln -sf libgotrace-assert.so $(O)/libgotrace-assert.so.0
 
+# Who links all of it statically needs what our libraries need; their own .pc files know.
 $(O)/gotrace-assert.pc: tools/assert/gotrace-assert.pc.in FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' $< >$@
+	$(Q)sed "s|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; \
+		s|@PRIVATE@|$$(pkg-config --static --libs libbpf libdw libelf zlib)|" $< >$@
 
 # What a shell completes is what this gotrace takes.
 COMPLETIONS := $(O)/completion/gotrace $(O)/completion/_gotrace
@@ -192,7 +194,8 @@ INSTALL = $(O)/gotrace:755:bin/gotrace $(O)/libgrt.a:644:lib/libgrt.a \
 	$(O)/libgotrace-assert.a:644:lib/libgotrace-assert.a \
 	$(O)/libgotrace-assert.so:755:lib/libgotrace-assert.so.0 \
 	$(O)/gotrace-assert.pc:644:lib/pkgconfig/gotrace-assert.pc \
-	tools/assert/gotrace_assert.h:644:include/gotrace_assert.h
+	tools/assert/gotrace_assert.h:644:include/gotrace_assert.h \
+	$(foreach e,$(wildcard tools/assert/example/*),$e:644:share/doc/gotrace-assert/example/$(notdir $e))
 
 install: all $(COMPLETIONS)
 	$(Q)$(foreach i,$(INSTALL),install -D -m $(word 2,$(subst :, ,$i)) $(word 1,$(subst :, ,$i)) \

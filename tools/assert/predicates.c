@@ -288,8 +288,9 @@ enum gotrace_answer predicate_netpoll_parked(struct evidence *e, int fd)
 	if (holds_if_seen(e, false) == GOTRACE_INCONCLUSIVE)
 		return GOTRACE_INCONCLUSIVE;
 	explain_reset(e);
-	explain(e, "no goroutine waits for fd %d%s%s%s in the netpoller; %zu wait for others\n", fd,
-		name ? " (" : "", name ? name : "", name ? ")" : "", parked);
+	explain(e, "no goroutine waits for fd %d%s%s%s in the netpoller; %zu wait%s for others\n",
+		fd, name ? " (" : "", name ? name : "", name ? ")" : "", parked,
+		parked == 1 ? "s" : "");
 	return violated(e);
 }
 
