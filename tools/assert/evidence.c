@@ -33,6 +33,7 @@ static bool reserve(void **array, size_t *cap, size_t n, size_t bytes)
 bool evidence_init(struct evidence *e)
 {
 	memset(e, 0, sizeof(*e));
+	e->own_fd = -1;
 	e->model = model_new();
 	return e->model != NULL;
 }
@@ -160,6 +161,19 @@ uint64_t evidence_threads(const struct evidence *e)
 	for (size_t i = 0; i < n; i++)
 		others += !is_observer(e, t[i].tid);
 	return others;
+}
+
+uint64_t evidence_netpoll_parked(const struct evidence *e)
+{
+	const struct model_g *g;
+	size_t n = model_goroutines(e->model, &g);
+	uint64_t parked = 0;
+
+	if (n == 0)
+		return model_snap(e->model)->netpoll_parked;
+	for (size_t i = 0; i < n; i++)
+		parked += g[i].status == GRT_G_WAITING && g[i].fd >= 0 && g[i].fd != e->own_fd;
+	return parked;
 }
 
 static void keep_handoffs(struct evidence *e)

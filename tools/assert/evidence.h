@@ -47,6 +47,7 @@ struct evidence {
 	const char *via;  /* "the sink" */
 	uint32_t observer_tid[EVIDENCE_OBSERVERS_MAX];
 	size_t nobservers;
+	int own_fd; /* of this process, what a goroutine waits for that asks us; -1: none */
 
 	struct evidence_block *block; /* now */
 	size_t nblocks, blocks_cap;
@@ -88,6 +89,9 @@ void evidence_apply(struct evidence *e, const struct grt_rec *rec);
 void evidence_tick(struct evidence *e, uint64_t settle_ns);
 /* Threads of the newest snapshot that are no observers. */
 uint64_t evidence_threads(const struct evidence *e);
+
+/* Who waits for a descriptor there, but for the goroutine that waits for us. */
+uint64_t evidence_netpoll_parked(const struct evidence *e);
 
 /* predicates.c: each writes e->text. */
 enum gotrace_answer predicate_no_blocked_m(struct evidence *e);

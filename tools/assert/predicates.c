@@ -267,7 +267,8 @@ enum gotrace_answer predicate_threads_at_most(struct evidence *e, unsigned n)
 enum gotrace_answer predicate_netpoll_parked(struct evidence *e, int fd)
 {
 	const struct model_g *g;
-	size_t n = model_goroutines(e->model, &g), parked = 0;
+	size_t n = model_goroutines(e->model, &g);
+	uint64_t parked = evidence_netpoll_parked(e);
 	const char *name = model_text(e->model, GRT_TEXT_FD, (uint64_t)fd);
 
 	explain_reset(e);
@@ -276,19 +277,17 @@ enum gotrace_answer predicate_netpoll_parked(struct evidence *e, int fd)
 		explain_events(e);
 		return GOTRACE_VIOLATED;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (g[i].status != GRT_G_WAITING || g[i].fd < 0)
-			continue;
-		if (g[i].fd == fd) {
+	for (size_t i = 0; i < n; i++)
+		if (g[i].status == GRT_G_WAITING && g[i].fd == fd) {
 			explain(e, "holds: G%" PRIu64 " waits for fd %d", g[i].id, fd);
 			return GOTRACE_HOLDS;
 		}
-		parked++;
-	}
 	if (holds_if_seen(e, false) == GOTRACE_INCONCLUSIVE)
 		return GOTRACE_INCONCLUSIVE;
 	explain_reset(e);
-	explain(e, "no goroutine waits for fd %d%s%s%s in the netpoller; %zu wait%s for others\n",
+	explain(e,
+		"no goroutine waits for fd %d%s%s%s in the netpoller; %" PRIu64
+		" wait%s for others\n",
 		fd, name ? " (" : "", name ? name : "", name ? ")" : "", parked,
 		parked == 1 ? "s" : "");
 	return violated(e);
