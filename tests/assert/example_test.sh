@@ -11,6 +11,7 @@ make -s -C "$tree" O="$build" PREFIX="$dir/usr" install >"$dir/install.log" 2>&1
 	cat "$dir/install.log"
 	exit 1
 }
+unset PKG_CONFIG_SYSROOT_DIR
 export PKG_CONFIG_PATH="$dir/usr/lib/pkgconfig" LD_LIBRARY_PATH="$dir/usr/lib"
 page=$dir/usr/share/man/man3/gotrace_assert.3
 example=$(pkg-config --variable=exampledir gotrace-assert)

@@ -82,8 +82,13 @@ static bool suffices(const struct scope_source *s, struct evidence *e, unsigned 
 	e->has_events = s->via == GOTRACE_VIA_SINK || (st.wanted && st.armed == st.wanted);
 	e->has_kernel = s->via != GOTRACE_VIA_SINK && st.has_iterator;
 	if (s->via == GOTRACE_VIA_BPF && !e->has_events) {
-		scope_why("%d of %d probes are armed: %s", st.armed, st.wanted,
-			  st.why_not_higher[0] ? st.why_not_higher : "the kernel did not say why");
+		const char *why_not = st.why_not_higher[0] ? st.why_not_higher
+							   : "the kernel did not say why";
+
+		if (st.wanted)
+			scope_why("%d of %d probes are armed: %s", st.armed, st.wanted, why_not);
+		else
+			scope_why("no probe can be armed: %s", why_not);
 		return false;
 	}
 	if ((needs & GOTRACE_NEEDS_KERNEL) && !e->has_kernel) {
