@@ -9,6 +9,7 @@
 #include "../sched/books.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
 #define PROCS 4
@@ -319,6 +320,28 @@ RUNTIME_TEST(i23_errno_goes_with_the_goroutine_to_another_m, 2)
 	gotrace_scope_end(s);
 }
 
+static void *wake_main(void *group)
+{
+	grt_waitgroup_done(group);
+	return NULL;
+}
+
+/* Nobody but a thread of the program's own can wake this goroutine. */
+RUNTIME_TEST(i22_no_verdict_while_a_foreign_thread_may_call_in, 2)
+{
+	gotrace_scope *s = scope_of_self();
+	pthread_t t;
+
+	for (int i = 0; i < PARKED; i++) {
+		grt_waitgroup_add(&done, 1);
+		EXPECT_EQ(pthread_create(&t, NULL, wake_main, &done), 0);
+		EXPECT_EQ(grt_waitgroup_wait(&done), 0);
+		pthread_join(t, NULL);
+	}
+	EXPECT_EQ(gotrace_look(s).goroutines, 1);
+	gotrace_scope_end(s);
+}
+
 static void wait_for_ever(void *unused)
 {
 	grt_mutex m = GRT_MUTEX_INIT;
@@ -357,6 +380,7 @@ int main(void)
 		cmocka_unit_test(i15_who_sleeps_until_a_late_timer_is_woken_for_an_earlier_one),
 		cmocka_unit_test(i16_who_waits_for_the_network_is_counted),
 		cmocka_unit_test(i17_an_event_of_a_closed_pipe_wakes_nobody),
+		cmocka_unit_test(i22_no_verdict_while_a_foreign_thread_may_call_in),
 		cmocka_unit_test(i22_no_verdict_while_somebody_can_still_become_runnable),
 		cmocka_unit_test(i23_errno_goes_with_the_goroutine_to_another_m),
 		cmocka_unit_test(i24_a_forked_child_may_not_call_and_harms_nobody),

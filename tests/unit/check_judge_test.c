@@ -211,7 +211,7 @@ static void given_a_stack_in_case_when_the_call_ends_between_looks_then_it_is_sh
 	look(&t, SCENE_T0 - SEC_NS, in_read, 1);
 	blocks_between(&t, SCENE_T0, 300 * MS_NS);
 	look(&t, SCENE_T0 + 100 * MS_NS, in_read, 2);
-	rec_stack(t.model, SCENE_T0 + 101 * MS_NS, 4713, 0x1234);
+	rec_stack(t.model, SCENE_T0 + 101 * MS_NS, 4713, GRT_STACK_USER, 0, 1, 0x1234, 0, 0);
 	rec_text(t.model, GRT_TEXT_FUNCTION, 0x1234, "load_index");
 	model_note_stacks(t.model);
 	look(&t, SCENE_T0 + 200 * MS_NS, in_read, 2);

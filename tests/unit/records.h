@@ -96,13 +96,16 @@ static inline void rec_row(struct model *m, uint64_t t, const struct row *r)
 	model_apply(m, &rec);
 }
 
-/* Where it is, by one pc: behind its row, or behind the snapshot. */
-static inline void rec_stack(struct model *m, uint64_t t, uint32_t tid, uint64_t pc)
+/* Up to three frames of a thread, behind its row or behind the snapshot. */
+static inline void rec_stack(struct model *m, uint64_t t, uint32_t tid, enum grt_stack which,
+			     uint64_t flags, uint64_t n, uint64_t a, uint64_t b, uint64_t c)
 {
 	struct grt_rec rec = { .time_ns = t, .tid = tid, .kind = GRT_K_SNAP_STACK };
 
-	rec.arg[0] = (uint64_t)GRT_STACK_USER | 1u << 8;
-	rec.arg[1] = pc;
+	rec.arg[0] = (uint64_t)which | n << 8 | flags << 32;
+	rec.arg[1] = a;
+	rec.arg[2] = b;
+	rec.arg[3] = c;
 	model_apply(m, &rec);
 }
 

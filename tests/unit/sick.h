@@ -42,18 +42,6 @@ static inline struct row sick_row(int64_t m, uint64_t since_ns, int32_t nr, cons
 	};
 }
 
-static inline void rec_stack(struct model *m, uint64_t t, uint32_t tid, enum grt_stack which,
-			     uint64_t flags, uint64_t n, uint64_t a, uint64_t b, uint64_t c)
-{
-	struct grt_rec rec = { .time_ns = t, .tid = tid, .kind = GRT_K_SNAP_STACK };
-
-	rec.arg[0] = (uint64_t)which | n << 8 | flags << 32;
-	rec.arg[1] = a;
-	rec.arg[2] = b;
-	rec.arg[3] = c;
-	model_apply(m, &rec);
-}
-
 static inline void sick_names(struct model *m)
 {
 	static const struct {
