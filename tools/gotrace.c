@@ -4,8 +4,11 @@
  * file in cmd/ with one const struct cmd, and a row in cmd/table.c.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/near.h"
@@ -66,11 +69,26 @@ static int cmd_run(const struct cmd *c, int argc, char **argv)
 	return first < 0 ? -first : c->run(argc - first, argv + first);
 }
 
+/*
+ * A descriptor that we were started without is the next one that is opened: a recording or a map
+ * would get what is meant for the user. Opened for what it is not used for, using it is EBADF still.
+ */
+static bool standard_fds_fill(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const struct cmd *c;
 	int code = EXIT_FINE;
 
+	if (!standard_fds_fill())
+		return EXIT_SYSTEM; /* nobody can be told */
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;

@@ -275,6 +275,43 @@ static void test_closed_pipe_and_full_disk(void **state)
 	close(full);
 }
 
+static bool no_standard_fds(void)
+{
+	return close_range(0, 2, 0) == 0;
+}
+
+/* What is opened next must not get what was meant for the user: a recording least of all. */
+static void test_started_without_standard_fds(void **state)
+{
+	static const char *const verbs[] = { "probes", "blocked", "threads", "growth", "check" };
+	struct program p = sleeper_start(NULL, NULL);
+	char *pid = pid_text(p.pid);
+	char *record[] = { "gotrace", "record", "--once", "--force", "-o", "closed.rec", pid, NULL };
+	char *show[] = { "gotrace", "blocked", "./closed.rec", NULL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		char *once[] = { "gotrace", (char *)verbs[i], pid, NULL, NULL, NULL, NULL };
+
+		if (i > 1)
+			once[3] = "--once";
+		if (!strcmp(verbs[i], "check")) {
+			once[4] = "--fail-on";
+			once[5] = "threads>1000";
+		}
+		gotrace_run(&o, no_standard_fds, -1, once);
+		assert_code(&o, SYSTEM);
+	}
+	gotrace_run(&o, no_standard_fds, -1, record);
+	assert_code(&o, SYSTEM);
+
+	gotrace_run(&o, NULL, -1, show);
+	assert_code(&o, 0);
+	assert_true(program_lives(&p));
+	program_stop(&p);
+	unlink("closed.rec");
+}
+
 /* Rows of the layout note by name, as the program was built. */
 static const struct {
 	const char *name;
@@ -411,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_main_thread_is_gone),
 		cmocka_unit_test(test_program_replaced_on_disk),
 		cmocka_unit_test(test_closed_pipe_and_full_disk),
+		cmocka_unit_test(test_started_without_standard_fds),
 		cmocka_unit_test(test_damaged_note_names_its_field),
 		cmocka_unit_test(test_note_that_does_not_fit_the_memory),
 	};
