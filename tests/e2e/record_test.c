@@ -273,6 +273,13 @@ static void a_file_that_is_there_stays(void **state)
 	assert_int_not_equal(access(in_dir("absent"), F_OK), 0);
 	assert_int_equal(record(p.pid, "/dev/null", "--force", NULL), EXIT_SYSTEM);
 	assert_says(o.err, "not a regular file");
+	/* Only a file can be emptied: nobody is told to try. */
+	assert_int_equal(record(p.pid, "/dev/null", NULL), EXIT_SYSTEM);
+	assert_says(o.err, "not a regular file");
+	assert_says(o.err, "records to stdout");
+	assert_int_equal(record(p.pid, "/tmp", NULL), EXIT_SYSTEM);
+	assert_says(o.err, "Is a directory");
+	assert_null(strstr(o.err, "hint"));
 	assert_int_equal(record(p.pid, in_dir("small"), "--max-size", "1K", NULL), EXIT_USAGE);
 	program_stop(&p);
 }

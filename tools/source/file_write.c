@@ -38,6 +38,18 @@ struct file_writer {
 	uint8_t packed[FILE_PACKED_MAX];
 };
 
+/* Why there is no file to write: what is no file cannot be emptied either. */
+static int why_not_created(const char *path, int error)
+{
+	struct stat st;
+
+	if (error == ENXIO)
+		return EINVAL;
+	if (error != EEXIST || stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return error;
+	return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+}
+
 int file_create(const char *path, int out_fd, bool force)
 {
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK; /* a FIFO does not hold us up */
@@ -50,7 +62,7 @@ int file_create(const char *path, int out_fd, bool force)
 	}
 	fd = open(path, flags | (force ? 0 : O_EXCL), 0666);
 	if (fd < 0)
-		return errno == ENXIO ? -EINVAL : -errno;
+		return -why_not_created(path, errno);
 	/* Looked at once it is open: what the name stands for may change until then. */
 	rc = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
 	/* O_NONBLOCK was for the opening only. */
