@@ -32,6 +32,7 @@ const volatile __u32 target_tgid;    /* in the initial pid namespace */
 const volatile __u32 observer_level; /* depth of the observer's pid namespace */
 const volatile struct probe_spec probes[PROBES_MAX];
 const volatile struct m_offsets m_off;
+const volatile __u32 want_switches; /* else nobody asks which M a thread is */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -47,19 +48,21 @@ struct {
 } counters SEC(".maps");
 
 /*
- * Thread (initial namespace) -> address of its M; from m_start, and from snapshots by user space.
- * LRU: threads that end while nobody looks must not fill it.
+ * Thread (initial namespace) -> its M; from m_start, and from the first snapshot by user space. Both maps
+ * have their size from user space, for as many Ms as there may be, and lose a thread's entries in on_exit,
+ * however it ends. No LRU: one that is full drops the sleep of a thread that lives, and says nothing.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct thread_m);
 } thread_m SEC(".maps");
 
+/* By M id, only of Ms that thread_m has. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
 	__type(key, __u64);
 	__type(value, struct m_asleep);
 } asleep SEC(".maps");
@@ -157,9 +160,9 @@ static __u64 read_arg(const struct pt_regs *regs, const volatile struct probe_ar
 static void note_m_start(const struct grt_rec *rec)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 m_ptr = rec->arg[2];
+	struct thread_m m = { .m_ptr = rec->arg[2], .id = rec->arg[0] };
 
-	if (bpf_map_update_elem(&thread_m, &tid, &m_ptr, BPF_ANY) != 0)
+	if (want_switches && bpf_map_update_elem(&thread_m, &tid, &m, BPF_ANY) != 0)
 		count(BPF_COUNT_LOST_MAP);
 }
 
@@ -289,11 +292,14 @@ static __u64 wait_of(struct task_struct *task, __u32 *slot)
 	return wait;
 }
 
-/* On the CPU is still the thread that leaves: its memory is the current one. */
-static void note_sleep_in_call(__u64 m_ptr, __u32 slot, __u64 wait)
+/*
+ * On the CPU is still the thread that leaves: its memory is the current one. A thread that has left its M and
+ * is about to end may find another in that M's place: its id tells.
+ */
+static void note_sleep_in_call(__u64 m_ptr, __u64 id, __u32 slot, __u64 wait)
 {
 	struct m_asleep a = { 0 }, *old;
-	__u64 id, p;
+	__u64 p, id_now;
 
 	if (!read_m(m_ptr, m_off.call, &a.call))
 		return;
@@ -302,7 +308,7 @@ static void note_sleep_in_call(__u64 m_ptr, __u32 slot, __u64 wait)
 			own_wait[slot] = wait;
 		return;
 	}
-	if (!read_m(m_ptr, m_off.id, &id))
+	if (!read_m(m_ptr, m_off.id, &id_now) || id_now != id)
 		return;
 	old = bpf_map_lookup_elem(&asleep, &id);
 	if (old && old->call == a.call)
@@ -320,7 +326,8 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	__u64 begin_ns, wait, *m_ptr;
+	struct thread_m *m;
+	__u64 begin_ns, wait;
 	__u32 tid, slot;
 
 	if ((__u32)prev->tgid != target_tgid || preempt || !(prev_state & STATE_ASLEEP))
@@ -332,9 +339,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	count(BPF_COUNT_SLEEPS);
 	begin_ns = timed_begin(BPF_COUNT_SLEEP_TIMED);
 	tid = (__u32)prev->pid;
-	m_ptr = bpf_map_lookup_elem(&thread_m, &tid);
-	if (m_ptr)
-		note_sleep_in_call(*m_ptr, slot, wait);
+	m = bpf_map_lookup_elem(&thread_m, &tid);
+	if (m)
+		note_sleep_in_call(m->m_ptr, m->id, slot, wait);
 	timed_end(BPF_COUNT_SLEEP_TIMED, begin_ns);
 	return 0;
 }
@@ -361,14 +368,29 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/*
+ * The thread's own: it sleeps once more on its way out, but is in no map by then. Its memory may be gone, so
+ * nothing is read there.
+ */
+static void forget_thread(__u32 tid)
+{
+	__u64 thread = bpf_get_current_pid_tgid(), id;
+	struct thread_m *m = bpf_map_lookup_elem(&thread_m, &tid);
+
+	bpf_map_delete_elem(&told, &thread);
+	if (!m)
+		return;
+	id = m->id; /* the entry may be another's once it is deleted */
+	bpf_map_delete_elem(&thread_m, &tid);
+	bpf_map_delete_elem(&asleep, &id);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	__u32 tid = (__u32)task->pid;
-
 	if ((__u32)task->tgid != target_tgid)
 		return 0;
-	bpf_map_delete_elem(&thread_m, &tid);
+	forget_thread((__u32)task->pid);
 	send_kernel_event(GRT_K_THREAD_GONE, tid_for_observer(), 0);
 	return 0;
 }

@@ -80,6 +80,11 @@ enum bpf_counter {
 	BPF_COUNTERS
 };
 
+/* Of a thread. */
+struct thread_m {
+	__u64 m_ptr, id;
+};
+
 /* An M's last sleep inside a call: by M id. */
 struct m_asleep {
 	__u64 since_ns;

@@ -14,7 +14,7 @@ SCHED_BIN := $(SCHED_SRC:%.c=$(O)/%)
 E2E_BIN   := $(E2E_SRC:%.c=$(O)/%)
 ASSERT_BIN := $(patsubst %.c,$(O)/%,$(wildcard tests/assert/*_test.c))
 # One that looks at processes with gotrace's own rooms, not through its screen.
-TOOL_E2E_BIN := $(filter %/source_test %/source_rows_test %/links_test %/replay_test %/stacks_test,$(E2E_BIN))
+TOOL_E2E_BIN := $(filter %/source_test %/threadmap_test %/source_rows_test %/links_test %/replay_test %/stacks_test,$(E2E_BIN))
 UNIT_OBJ  := $(ASSERT_OWN) $(filter-out %/gotrace.o,$(TOOL_OBJ))
 TRACEES   := $(patsubst tests/%.c,$(O)/%,$(wildcard tests/tracee/*.c)) \
 	$(O)/tracee/many-bare $(O)/tracee/many-stripped
@@ -107,7 +107,7 @@ check: deps-check
 	tests/totals.sh $(TEST_TOTALS) && exit $$ok
 
 # What field cases ask for in rounds: stale events and errno, for some minutes each.
-LONG_TESTS = $(O)/tests/sched/stale_test $(O)/tests/sched/errno_test
+LONG_TESTS = $(O)/tests/sched/stale_test $(O)/tests/sched/errno_test $(O)/tests/e2e/threadmap_test
 check-long: $(LONG_TESTS) $(O)/run
 	$(Q)GRT_LONG=1 $(TEST_ENV) nice $(O)/run --seconds 7200 $(LONG_TESTS)
 

@@ -122,10 +122,10 @@ static inline struct source *source_on(struct target *t, bool sample_only)
 	return source_with(t, &o);
 }
 
-/* A target at its gate. */
-static inline void given_gate(struct fixture *f, const char *what)
+/* A target at its gate: tests/tracee/NAME FD WHAT. */
+static inline void given_at_gate(struct fixture *f, const char *name, const char *what)
 {
-	char fd[16], *argv[] = { (char *)e2e_path("TRACEE_DIR", "gate"), fd, (char *)what, NULL };
+	char fd[16], *argv[] = { (char *)e2e_path("TRACEE_DIR", name), fd, (char *)what, NULL };
 	int gate[2], code;
 
 	memset(f, 0, sizeof(*f));
@@ -139,6 +139,11 @@ static inline void given_gate(struct fixture *f, const char *what)
 	program_expect(&f->p, "ready");
 	f->t = target_open(f->p.pid, &code);
 	assert_non_null(f->t);
+}
+
+static inline void given_gate(struct fixture *f, const char *what)
+{
+	given_at_gate(f, "gate", what);
 }
 
 static inline void end(struct fixture *f)

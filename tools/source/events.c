@@ -21,6 +21,11 @@
 
 #define SWITCH_ENTRY_NS 60 /* to a program at sched_switch and back: 40 to 80 here */
 #define RING_BYTES (4u << 20)
+/* Threads that have left the runtime, but not the kernel yet; those that the first look found and that
+ * were gone before BPF was told of them. */
+#define ENTRIES_MARGIN 1024u
+#define ENTRIES_MAX 65536u     /* 2 maps of 5 MiB, whatever limit was set */
+#define ENTRIES_DEFAULT 16384u /* the target does not say */
 
 struct run_time {
 	uint64_t runs, ns;
@@ -36,6 +41,7 @@ struct events {
 	struct bpf_link *perf[PROBES_MAX];
 	int nperf, wanted, cpus;
 	struct run_time on_probe, on_sleep;
+	uint64_t notes_lost;
 	source_emit_fn emit; /* while draining */
 	void *arg;
 };
@@ -59,9 +65,44 @@ static void spec_fill(volatile struct probe_spec *spec, const struct probe_site 
 	}
 }
 
+/* 0: not known. */
+static uint64_t sched_read(const struct target *t, const struct layout_field *f)
+{
+	struct layout_field alone = *f;
+	char value[sizeof(uint64_t)] = { 0 };
+	struct target_read r = { .addr = t->layout.sched + f->off, .buf = value };
+
+	r.bytes = f->width;
+	alone.off = 0;
+	if (!f->known || f->width > sizeof(value) || target_read_many(t, &r, 1) != 1)
+		return 0;
+	return layout_get(&alone, value);
+}
+
+/* One a thread of the target. A limit that is raised later may be too much: that is told as lost. */
+static uint32_t entries_of(const struct events_opts *o)
+{
+	const struct layout *l = &o->target->layout;
+	uint64_t limit = sched_read(o->target, &l->sched_maxmcount);
+	uint64_t live =
+		sched_read(o->target, &l->sched_mnext) - sched_read(o->target, &l->sched_nmfreed);
+
+	if (!o->want_switches)
+		return 1;
+	if (o->map_entries)
+		return o->map_entries;
+	if (!limit)
+		limit = ENTRIES_DEFAULT;
+	if (limit < live)
+		limit = live;
+	return limit < ENTRIES_MAX - ENTRIES_MARGIN ? (uint32_t)limit + ENTRIES_MARGIN
+						    : ENTRIES_MAX;
+}
+
 static int load(struct events *e, const struct events_opts *o, bool by_perf)
 {
 	const struct layout *l = &o->target->layout;
+	uint32_t entries = entries_of(o);
 
 	e->skel = events_bpf__open();
 	if (!e->skel)
@@ -79,7 +120,10 @@ static int load(struct events *e, const struct events_opts *o, bool by_perf)
 		spec_fill(&e->skel->rodata->probes[i], &o->target->site[i]);
 		e->wanted += is_wanted(o, &o->target->site[i]);
 	}
+	e->skel->rodata->want_switches = o->want_switches;
 	bpf_map__set_max_entries(e->skel->maps.ring, RING_BYTES);
+	bpf_map__set_max_entries(e->skel->maps.thread_m, entries);
+	bpf_map__set_max_entries(e->skel->maps.asleep, entries);
 	bpf_program__set_autoload(e->skel->progs.on_switch, o->want_switches);
 	bpf_program__set_autoload(e->skel->progs.on_trap, !by_perf);
 	if (!by_perf) {
@@ -202,9 +246,13 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 	return NULL;
 }
 
-void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr)
+void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr, uint64_t m_id)
 {
-	bpf_map_update_elem(bpf_map__fd(e->skel->maps.thread_m), &init_tid, &m_addr, BPF_ANY);
+	struct thread_m m = { .m_ptr = m_addr, .id = m_id };
+
+	if (e->opts.want_switches &&
+	    bpf_map_update_elem(bpf_map__fd(e->skel->maps.thread_m), &init_tid, &m, BPF_ANY) != 0)
+		e->notes_lost++;
 }
 
 int events_drain(struct events *e, source_emit_fn emit, void *arg)
@@ -231,7 +279,7 @@ bool events_has_switches(const struct events *e)
 
 uint64_t events_counter(const struct events *e, uint32_t index)
 {
-	uint64_t values[e->cpus], sum = 0;
+	uint64_t values[e->cpus], sum = index == BPF_COUNT_LOST_MAP ? e->notes_lost : 0;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(e->skel->maps.counters), &index, values) != 0)
 		return 0;

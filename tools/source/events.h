@@ -18,6 +18,7 @@ struct events_opts {
 	const struct target *target;
 	uint64_t kinds;
 	bool want_switches, one_by_one;
+	uint32_t map_entries; /* of maps of threads; 0: as many as the target may have, and a margin */
 	uint32_t init_tgid;      /* of the target in the initial pid namespace */
 	uint32_t observer_level; /* of our pid namespace */
 };
@@ -29,8 +30,8 @@ struct events_opts {
  */
 struct events *events_open(const struct events_opts *o, int *ret_level, char *why,
 			   size_t why_bytes);
-/* Tell BPF which M a thread is, for threads older than the attach. */
-void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr);
+/* Tell BPF which M a thread is, for threads older than the attach. What finds no room is counted as lost. */
+void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr, uint64_t m_id);
 /* Hand on what has arrived. Returns how many records. */
 int events_drain(struct events *e, source_emit_fn emit, void *arg);
 int events_fd(const struct events *e); /* readable when a lot has arrived */

@@ -108,7 +108,7 @@ static void name_threads(struct live *l)
 		struct thread_row *row = v->tid ? thread_list_find(&s->threads, v->tid) : NULL;
 
 		if (row && row->init_tid && v->status != GRT_M_DEAD)
-			events_note_thread(l->events, row->init_tid, s->tables.m.addr[i]);
+			events_note_thread(l->events, row->init_tid, s->tables.m.addr[i], v->id);
 	}
 }
 
@@ -281,6 +281,7 @@ static void open_events(struct live *l)
 		.kinds = l->opts.kinds,
 		.want_switches = l->opts.want_switches,
 		.one_by_one = l->opts.one_by_one,
+		.map_entries = l->opts.map_entries,
 	};
 	uint64_t start_ns = threads_now_ns(), armed = 0;
 	char why[128];

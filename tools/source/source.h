@@ -15,9 +15,10 @@
 typedef void (*source_emit_fn)(void *arg, const struct grt_rec *rec);
 
 struct source_opts {
-	bool sample_only; /* level 0: memory and /proc, no BPF */
-	bool one_by_one;  /* level 2: probes by perf events even where there is uprobe_multi */
-	uint64_t kinds;   /* probe kinds to arm, bit k = kind k; 0: none */
+	bool sample_only;     /* level 0: memory and /proc, no BPF */
+	bool one_by_one;      /* level 2: probes by perf events even where there is uprobe_multi */
+	uint32_t map_entries; /* of BPF maps of threads; 0: by the target's limit of threads */
+	uint64_t kinds;       /* probe kinds to arm, bit k = kind k; 0: none */
 	uint32_t max_overhead_ppm; /* of the target's CPU time: above it probes are shed; 0: never */
 	bool want_switches;        /* sched_switch: asleep-since for hand-off latency */
 	bool want_goroutines;      /* SNAP_G rows */
