@@ -121,7 +121,8 @@ void sched_clock_refresh(struct sched_clock *c)
 
 uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns)
 {
-	if (cpu >= SCHED_CLOCK_CPUS || c->offset_ns[cpu] == 0)
+	/* 0: it has not run since it was made, or moved to another CPU. */
+	if (sched_ns == 0 || cpu >= SCHED_CLOCK_CPUS || c->offset_ns[cpu] == 0)
 		return 0;
 	return (uint64_t)((int64_t)sched_ns + c->offset_ns[cpu]);
 }
