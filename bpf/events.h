@@ -29,9 +29,14 @@ struct task_row {
 	__u64 args[6];
 	__u64 ip, sp, bp; /* user registers */
 	__u64 bx, r12, r13, r14, r15;
+	__u64 run_delay_ns; /* on run queues so far, but for what has not ended */
+	__u64 queued_ns; /* scheduler clock, as exec_start: since when it is on one; 0: on none */
+	__u64 exec_ns;   /* on CPUs so far */
+	__u32 has_run_delay;         /* this kernel keeps it */
+	__u32 is_throttled;          /* off the CPU by its cgroup's quota */
 	__u64 kernel[KERNEL_FRAMES]; /* only where want_kernel is set: else the row ends before */
 };
-_Static_assert(sizeof(struct task_row) == 176 + 8 * KERNEL_FRAMES, "task_row is an ABI");
+_Static_assert(sizeof(struct task_row) == 208 + 8 * KERNEL_FRAMES, "task_row is an ABI");
 
 /* Where one argument of a probe is, at its site. */
 struct probe_arg_spec {

@@ -87,6 +87,42 @@ static void read_kernel_stack(struct task_row *row, struct task_struct *task)
 	row->nkernel = bytes > 0 ? (__u32)bytes / sizeof(row->kernel[0]) : 0;
 }
 
+/* Since 6.18; before, who is throttled looks like who waits. */
+struct task_struct___throttled {
+	bool throttled;
+} __attribute__((preserve_access_index));
+
+/*
+ * Queues are kept by a clock that also goes on during interrupts and while a hypervisor had the CPU; what
+ * else is told of threads is by one that does not. 0: not known here.
+ */
+static __u64 by_task_clock(__u64 queue_ns, struct task_struct *task)
+{
+	struct cfs_rq *cfs_rq = NULL;
+
+	if (!queue_ns || !bpf_core_field_exists(task->se.cfs_rq) ||
+	    !bpf_core_field_exists(cfs_rq->rq))
+		return 0;
+	cfs_rq = BPF_CORE_READ(task, se.cfs_rq);
+	return queue_ns -
+	       (BPF_CORE_READ(cfs_rq, rq, clock) - BPF_CORE_READ(cfs_rq, rq, clock_task));
+}
+
+static void read_waits(struct task_row *row, struct task_struct *task)
+{
+	struct task_struct___throttled *t = (void *)task;
+
+	row->exec_ns = BPF_CORE_READ(task, se.sum_exec_runtime);
+	if (bpf_core_field_exists(task->sched_info.run_delay)) {
+		row->has_run_delay = 1;
+		row->run_delay_ns = BPF_CORE_READ(task, sched_info.run_delay);
+		row->queued_ns =
+			by_task_clock(BPF_CORE_READ(task, sched_info.last_queued), task);
+	}
+	if (bpf_core_field_exists(t->throttled))
+		row->is_throttled = BPF_CORE_READ(t, throttled);
+}
+
 SEC("iter/task")
 int dump_threads(struct bpf_iter__task *ctx)
 {
@@ -110,6 +146,7 @@ int dump_threads(struct bpf_iter__task *ctx)
 	row.exec_start_ns = BPF_CORE_READ(task, se.exec_start);
 	row.start_ns = BPF_CORE_READ(task, start_boottime);
 	read_registers(&row, task);
+	read_waits(&row, task);
 	if (want_kernel) {
 		read_kernel_stack(&row, task);
 		bpf_seq_write(ctx->meta->seq, &row, sizeof(row));

@@ -53,7 +53,7 @@ enum grt_kind {
 	GRT_K_LOST = 0x180,
 	/*
 	 * Snapshot kinds: BEGIN, SCHED, P rows, then per thread M and perhaps CALL and STACKs, G rows,
-	 * COUNT, COST, LIMITS, END.
+	 * COUNT, COST, WAIT, LIMITS, END.
 	 */
 	GRT_K_SNAP_BEGIN = 0x200, /* sequence, level (0 memory + /proc, 1 BPF), target's start time,
 				     settle_ns: all events up to then have been handed over */
@@ -72,6 +72,7 @@ enum grt_kind {
 	GRT_K_SNAP_STACK = 0x208,  /* frames of the thread of the M row before, see below */
 	GRT_K_SNAP_COST = 0x209,   /* what watching cost so far, see below */
 	GRT_K_SNAP_LIMITS = 0x20a, /* how many threads there may be, see below */
+	GRT_K_SNAP_WAIT = 0x20b,   /* how long Ps waited for a CPU, see below */
 	/* A name, in pieces of up to GRT_TEXT_PIECE bytes; see below. Anywhere in the stream. */
 	GRT_K_TEXT = 0x280,
 	/* Last record of a recording that was ended in order: why (enum grt_end). */
@@ -101,6 +102,11 @@ enum grt_kind {
  * SNAP_LIMITS: limits of threads, ~0 where there is none or it is not known: arg0 the runtime's own;
  * arg1 RLIMIT_NPROC (none if the process is exempt) and arg2 the threads that its user has now;
  * arg3 pids.max of the cgroup that comes nearest to it and arg4 its pids.current.
+ *
+ * SNAP_WAIT: since the watching began, arg0 how long threads that ran goroutines on a P waited for a CPU
+ * and arg1 how long they were on one (ns); arg2 throttled time of the cgroup nearest to its quota (ns, of
+ * all CPUs), arg3 that quota and arg4 its period (ns; 0: no quota), arg5 how many periods were throttled |
+ * periods << 32.
  *
  * TEXT: arg0 what it names (enum grt_text) | bytes in all << 16 | offset of this piece << 32,
  * arg1 key, arg2..arg5 the piece. Pieces of one name follow each other. It replaces an older name
@@ -157,6 +163,7 @@ enum grt_end {
 #define GRT_MA_KERNEL_NR 0x0004      /* call nr is the kernel's */
 #define GRT_MA_HAS_CALL 0x0008       /* a SNAP_CALL row follows */
 #define GRT_MA_LEADER 0x0010         /* the thread whose tid is the pid */
+#define GRT_MA_THROTTLED 0x0020      /* waiting, by the quota of its cgroup */
 
 enum grt_loss {
 	GRT_LOSS_RING = 1,    /* no room in the ring or buffer */

@@ -184,7 +184,8 @@ static int run(int argc, char **argv)
 			  .want_goroutines = true,
 			  .want_names = true,
 			  .want_stacks = true,
-			  .want_limits = true },
+			  .want_limits = true,
+			  .want_waits = true },
 		.tap = &tap,
 		.tap_arg = &r,
 	};

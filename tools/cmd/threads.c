@@ -17,7 +17,10 @@ static int run(int argc, char **argv)
 	const struct verb verb = {
 		.name = "threads",
 		.report = by_m ? &report_by_m : &report_threads,
-		.want = { .kinds = COLD_KINDS, .want_switches = true, .want_names = by_m },
+		.want = { .kinds = COLD_KINDS,
+			  .want_switches = true,
+			  .want_names = by_m,
+			  .want_waits = true },
 	};
 
 	return session_main(&verb, argc, argv);

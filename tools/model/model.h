@@ -65,6 +65,18 @@ struct model_cost {
 	uint32_t armed_permill; /* of the time */
 };
 
+/*
+ * How long goroutines with a P waited for a CPU, since the first look: because a quota of their cgroup was
+ * used up, or because others had the CPUs.
+ */
+struct model_wait {
+	bool is_known;
+	uint64_t waited_ns, ran_ns;   /* together the time that they ran, as the runtime sees it */
+	uint64_t throttled_ns;        /* of waited_ns */
+	uint64_t quota_ns, period_ns; /* 0: no quota */
+	uint32_t periods, throttled_periods;
+};
+
 struct model_p {
 	uint32_t id, status, runq_len, schedtick;
 	int64_t m;
@@ -81,6 +93,7 @@ struct model_snap {
 	uint64_t runq; /* global + local */
 	uint64_t goroutines, netpoll_parked;
 	uint64_t handoffs, retakes, slow_exits, self_blocks, threads_made, threads_gone;
+	struct model_wait wait;
 };
 
 /* What happened between ticks, from events. Zero and has_events false if only sampled. */

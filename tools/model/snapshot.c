@@ -173,6 +173,21 @@ static void limits_row(struct snapshot *s, const struct grt_rec *rec)
 	};
 }
 
+/* The cgroup's time is of all that is in it: more than waited at all was not ours. */
+static void wait_row(struct model_wait *w, const struct grt_rec *rec)
+{
+	*w = (struct model_wait){
+		.is_known = true,
+		.waited_ns = rec->arg[0],
+		.ran_ns = rec->arg[1],
+		.throttled_ns = rec->arg[2] < rec->arg[0] ? rec->arg[2] : rec->arg[0],
+		.quota_ns = rec->arg[3],
+		.period_ns = rec->arg[4],
+		.throttled_periods = (uint32_t)rec->arg[5],
+		.periods = (uint32_t)(rec->arg[5] >> 32),
+	};
+}
+
 static void count_row(struct snapshot *s, const struct grt_rec *rec)
 {
 	s->has_counts = true;
@@ -250,6 +265,9 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		break;
 	case GRT_K_SNAP_LIMITS:
 		limits_row(s, rec);
+		break;
+	case GRT_K_SNAP_WAIT:
+		wait_row(&s->snap.wait, rec);
 		break;
 	case GRT_K_SNAP_COUNT:
 		count_row(s, rec);

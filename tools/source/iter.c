@@ -124,6 +124,11 @@ static bool add_row(struct threads_iter *it, const struct task_row *r, struct th
 	t->has_args = r->nr >= 0;
 	memcpy(t->args, r->args, sizeof(t->args));
 	copy_registers(t, r);
+	t->has_waited = r->has_run_delay;
+	t->waited_ns = r->run_delay_ns;
+	t->queued_since_ns = sched_clock_to_monotonic(it->clock, r->cpu, r->queued_ns);
+	t->ran_ns = r->exec_ns;
+	t->is_throttled = r->is_throttled;
 	if (thread_is_asleep(t))
 		t->asleep_since_ns = sched_clock_to_monotonic(it->clock, r->cpu, r->exec_start_ns);
 	return true;

@@ -24,6 +24,7 @@
 #include "snapshot.h"
 #include "source.h"
 #include "stacks.h"
+#include "waits.h"
 
 #define DRAIN_MS 100 /* how long records may wait in the ring */
 #define NS_PER_MS 1000000
@@ -236,6 +237,7 @@ static void live_close(struct source *base)
 	names_free(l->snapshot.names);
 	goroutines_free(l->snapshot.goroutines);
 	limits_free(l->snapshot.limits);
+	waits_free(l->snapshot.waits);
 	snapshot_close(&l->snapshot);
 	free(l);
 }
@@ -345,6 +347,10 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		if (rc == 0 && o->want_goroutines) {
 			l->snapshot.goroutines = goroutines_new(t);
 			rc = l->snapshot.goroutines ? 0 : -ENOMEM;
+		}
+		if (rc == 0 && o->want_waits) {
+			l->snapshot.waits = waits_new(t);
+			rc = l->snapshot.waits ? 0 : -ENOMEM;
 		}
 		if (rc == 0 && o->want_limits) {
 			l->snapshot.limits = limits_new(t);

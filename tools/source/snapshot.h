@@ -27,6 +27,7 @@ struct snapshot {
 	bool has_late_stacks;          /* they come when asked for */
 	struct goroutines *goroutines; /* NULL: not wanted */
 	struct limits *limits;         /* NULL: not wanted */
+	struct waits *waits;           /* NULL: not wanted */
 	struct sched_clock clock;
 	struct thread_list threads, again;
 	struct m_view *second;

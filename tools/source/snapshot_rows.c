@@ -11,6 +11,7 @@
 
 #include "../../bpf/mstate.h"
 #include "stacks.h"
+#include "waits.h"
 
 static uint64_t taken_ns(uint64_t take)
 {
@@ -94,7 +95,7 @@ void snapshot_row(struct grt_rec *ret, const struct m_view *m, const struct thre
 	nr = call_nr(state, m, t, &attr);
 	ret->arg[3] = since_ns(state, m, t, &attr);
 	if (!in.asleep && !t->is_on_cpu && t->state == 'R')
-		attr |= GRT_MA_WAITING;
+		attr |= GRT_MA_WAITING | (t->is_throttled ? GRT_MA_THROTTLED : 0);
 	if (has_arguments(nr, t))
 		attr |= GRT_MA_HAS_CALL;
 	ret->arg[0] = (m ? m->id + 1 : 0) | (uint64_t)(owns_p ? m->p + 1 : 0) << 32;
@@ -171,6 +172,8 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 	bool has_call;
 
 	snapshot_row(&rec, m, t, is_torn);
+	if (s->waits)
+		waits_note(s->waits, t, rec.arg[0] >> 32 && (rec.arg[2] & 0xff) != GRT_MS_syscall);
 	rec.flags |= is_retried ? GRT_RF_RETRIED : 0;
 	if (t->tid == (uint32_t)s->target->pid)
 		rec.arg[2] |= (uint64_t)GRT_MA_LEADER << 16;
@@ -233,6 +236,8 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 		return;
 	if (s->names)
 		names_begin(s->names);
+	if (s->waits)
+		waits_begin(s->waits, o.now_ns);
 	if (s->stacks && !s->has_late_stacks)
 		stacks_take(s->stacks, s, m_of);
 	put(&o, GRT_K_SNAP_BEGIN, s->seq, (uint64_t)level, s->target->start_time_ns, s->settle_ns,
@@ -252,6 +257,8 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 	if (s->has_cost)
 		put(&o, GRT_K_SNAP_COST, s->cost[0], s->cost[1], s->cost[2], s->cost[3], s->cost[4],
 		    s->cost[5]);
+	if (s->waits)
+		waits_emit(s->waits, emit, arg);
 	if (s->limits)
 		limits_emit(s->limits, &s->tables, emit, arg);
 	put(&o, GRT_K_SNAP_END, s->threads.n, ms, torn, s->duration_ns, s->nobservers, 0);

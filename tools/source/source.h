@@ -26,6 +26,7 @@ struct source_opts {
 	bool want_stacks;          /* SNAP_STACK of threads in calls, and TEXT of their frames: */
 	bool stacks_on_demand;     /* not with each snapshot, but when .stacks asks for them */
 	bool want_limits;          /* SNAP_LIMITS: how many threads there may be */
+	bool want_waits;           /* SNAP_WAIT: how long Ps waited for a CPU */
 };
 
 struct source_status {

@@ -22,6 +22,11 @@ struct thread_row {
 	char state;               /* R S D T t Z X I P */
 	bool is_on_cpu;           /* false where it is not known */
 	uint64_t asleep_since_ns; /* CLOCK_MONOTONIC; 0: awake, or not known */
+	bool has_waited;          /* the next three are known */
+	uint64_t waited_ns;       /* on run queues, but for what has not ended */
+	uint64_t queued_since_ns; /* CLOCK_MONOTONIC; 0: on none now */
+	uint64_t ran_ns;          /* on CPUs */
+	bool is_throttled;        /* off the CPU by a quota; false where it is not known */
 	int64_t nr;               /* system call, -1: none, or not known */
 	uint64_t args[6];
 	bool has_args;

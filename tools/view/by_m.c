@@ -14,6 +14,7 @@
 
 #include "fmt.h"
 #include "formats.h"
+#include "waits.h"
 
 enum by_m_column { B_M, B_TID, B_STATE, B_FOR, B_G, B_P, B_COUNT };
 
@@ -170,6 +171,7 @@ static void put_thread(struct json *j, const struct model *m, const struct model
 	json_uint_or_null(j, "p", t->p >= 0, (uint64_t)t->p);
 	json_text(j, "kernel_state", t->kernel_state ? kernel_state : NULL);
 	json_bool(j, "waits_for_cpu", t->attr & GRT_MA_WAITING);
+	json_bool(j, "is_throttled", t->attr & GRT_MA_THROTTLED);
 	json_call(j, "call", m, t);
 	json_close(j);
 }
@@ -185,6 +187,7 @@ static void json(struct view *v, struct json *j, const struct model *m)
 	for (size_t i = 0; order && i < n; i++)
 		put_thread(j, m, &all[order[i]]);
 	json_close(j);
+	waits_json(j, m);
 	free(order);
 }
 
@@ -194,6 +197,7 @@ const struct report report_by_m = {
 	.unarmed = &threads_unarmed,
 	.state_bytes = sizeof(struct tables),
 	.text = text,
+	.text_totals = waits_text_totals,
 	.json_type = "by_m",
 	.json = json,
 };

@@ -186,5 +186,7 @@ void call_text(char *buf, size_t bytes, const struct model *m, const struct mode
 		put(&l, "%s", hostage_why(m, t));
 	}
 	if (t->attr & GRT_MA_WAITING)
-		put(&l, "%swaits for a CPU", l.n ? "; " : "");
+		put(&l, "%s%s", l.n ? "; " : "",
+		    t->attr & GRT_MA_THROTTLED ? "throttled by its cgroup's quota"
+					       : "waits for a CPU");
 }

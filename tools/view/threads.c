@@ -8,6 +8,7 @@
 
 #include "columns.h"
 #include "formats.h"
+#include "waits.h"
 
 #define LINE_BYTES 1024
 #define HEADER_EVERY 20 /* rows, where there is no screen that could be full */
@@ -108,6 +109,7 @@ static void json(struct view *v, struct json *j, const struct model *m)
 	json_uint(j, "goroutines", s->goroutines);
 	json_uint(j, "netpoll_parked", s->netpoll_parked);
 	put_interval(j, m);
+	waits_json(j, m);
 	json_uint(j, "rows_torn", s->torn);
 	json_uint(j, "snapshot_ns", s->duration_ns);
 }
@@ -117,7 +119,7 @@ static const char *const exact_unarmed[] = { "interval.handoffs", "interval.reta
 					     "interval.threads_made", "interval.threads_gone",
 					     NULL };
 static const char *const sampled[] = { "threads",    "states",         "procs", "run_queue",
-				       "goroutines", "netpoll_parked", NULL };
+				       "goroutines", "netpoll_parked", "cpu", NULL };
 static const char *const unknown[] = { "interval.handoff_p50_ns", "interval.handoff_p99_ns", NULL };
 
 const struct report_truth threads_armed = {
@@ -140,6 +142,7 @@ const struct report report_threads = {
 	.unarmed = &threads_unarmed,
 	.state_bytes = sizeof(struct table),
 	.text = text,
+	.text_totals = waits_text_totals,
 	.json_type = "tick",
 	.json = json,
 };
