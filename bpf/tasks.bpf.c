@@ -116,8 +116,7 @@ static void read_waits(struct task_row *row, struct task_struct *task)
 	if (bpf_core_field_exists(task->sched_info.run_delay)) {
 		row->has_run_delay = 1;
 		row->run_delay_ns = BPF_CORE_READ(task, sched_info.run_delay);
-		row->queued_ns =
-			by_task_clock(BPF_CORE_READ(task, sched_info.last_queued), task);
+		row->queued_ns = by_task_clock(BPF_CORE_READ(task, sched_info.last_queued), task);
 	}
 	if (bpf_core_field_exists(t->throttled))
 		row->is_throttled = BPF_CORE_READ(t, throttled);

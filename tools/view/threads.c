@@ -119,7 +119,7 @@ static const char *const exact_unarmed[] = { "interval.handoffs", "interval.reta
 					     "interval.threads_made", "interval.threads_gone",
 					     NULL };
 static const char *const sampled[] = { "threads",    "states",         "procs", "run_queue",
-				       "goroutines", "netpoll_parked", "cpu", NULL };
+				       "goroutines", "netpoll_parked", "cpu",   NULL };
 static const char *const unknown[] = { "interval.handoff_p50_ns", "interval.handoff_p99_ns", NULL };
 
 const struct report_truth threads_armed = {
