@@ -8,13 +8,13 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "../../runtime/pset.h"
+#include "../sched/rest.h"
 
 #define PROCS 2
 #define CALLS 200
 #define HANDOFF_US 25000 /* sysmon's longest sleep, twice, and some */
 
-static int finished;
+static int finished, is_inside;
 
 /* With one P each call hands it to another M, which finds nothing and goes to sleep. */
 RUNTIME_TEST(one_call_after_the_other_needs_few_threads, 1)
@@ -69,10 +69,17 @@ static void lock_it(void *unused)
 static void *unlock_it(void *unused)
 {
 	int64_t until = grt_now() + DEADLINE_NS;
+	u32 spinning;
 
 	(void)unused;
-	while ((sched_npidle() != PROCS || sched_nmspinning() != 0) && grt_now() < until)
+	while (!__atomic_load_n(&is_inside, __ATOMIC_SEQ_CST))
 		sched_yield();
+	while ((sched_npidle() != PROCS || sched_nmspinning() != 0) && grt_now() < until) {
+		if (nobody_is_awake_but(1, &spinning))
+			EXPECT(spinning == 0, "%u Ms count as spinning while every P idles",
+			       spinning);
+		sched_yield();
+	}
 	EXPECT(sched_npidle() != PROCS || sched_nmspinning() == 0,
 	       "%u Ms count as spinning while every P idles", sched_nmspinning());
 	grt_mutex_unlock(&held);
@@ -84,6 +91,7 @@ static long until_finished(void *unused)
 	int64_t until = grt_now() + 2 * DEADLINE_NS;
 
 	(void)unused;
+	__atomic_store_n(&is_inside, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&finished, __ATOMIC_SEQ_CST) && grt_now() < until)
 		sched_yield();
 	return 0;

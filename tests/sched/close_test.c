@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "books.h"
+#include "rest.h"
 
 #define HOUR_NS 3600000000000ll
 
@@ -43,7 +44,8 @@ RUNTIME_TEST(a_read_that_races_with_close_ends_with_ebadf, 2)
 		if (i % 3 == 0)
 			grt_yield();
 		EXPECT_EQ(grt_close(fd[0]), 0);
-		AWAIT_OR(is_done(&r), "fd %d is closed, and its reader still waits for it", r.fd);
+		AWAIT_MINE_OR(is_done(&r), "fd %d is closed, and its reader still waits for it",
+			      r.fd);
 		EXPECT_EQ(r.result, -EBADF);
 		EXPECT_EQ(grt_close(fd[1]), 0);
 	}

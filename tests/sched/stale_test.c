@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "books.h"
+#include "rest.h"
 #include "../../runtime/netpoll.h"
 
 static struct collected got;
@@ -220,8 +221,9 @@ static void become_file(int (*open_file)(void))
 
 	file = open_file();
 	EXPECT_EQ(file, fd[0]);
-	AWAIT_OR(is_done(&r),
-		 "fd %d is a file's, and who waited for the pipe of that number waits on", file);
+	AWAIT_MINE_OR(is_done(&r),
+		      "fd %d is a file's, and who waited for the pipe of that number waits on",
+		      file);
 	EXPECT_EQ(r.result, -EBADF);
 
 	/* then the file is like any other, read from its start */

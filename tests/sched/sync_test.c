@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "rest.h"
+
 #define WORKERS 50
 
 static struct child child;
@@ -72,8 +74,8 @@ RUNTIME_TEST(the_last_one_done_wakes_every_waiter, 1)
 	EXPECT_EQ(seen(), 0);
 
 	grt_waitgroup_done(&wg);
-	AWAIT_OR(seen() == WORKERS, "the wait group is done and has woken %d of %d waiters", seen(),
-		 WORKERS);
+	AWAIT_MINE_OR(seen() == WORKERS, "the wait group is done and has woken %d of %d waiters",
+		      seen(), WORKERS);
 }
 
 RUNTIME_TEST(a_wait_group_may_be_freed_when_its_wait_returns, 2)
