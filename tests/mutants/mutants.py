@@ -13,8 +13,8 @@ must find out:
   case:     the test in that program that must fail
   says:     a regular expression that the text of that failure must match: the cause
 
-A mutant is caught when that very test fails and its text names the cause. One that survives, fails with
-other words, does not apply or does not build, makes the exit status 1. The unmutated runtime must pass all
+A mutant is caught when that very test, run alone, fails and its text names the cause. One that survives,
+fails with other words, does not apply or does not build, makes the exit status 1. The unmutated runtime must pass all
 these tests: the control, run first, unless --no-control says that this has just been shown.
 
 Each mutant counts as a test, and so does each test of the control; the last line is that of tests/run.c, and
@@ -120,8 +120,8 @@ class Builder:
         library = []
         if test.startswith("tests/assert/"):
             library = [f"{self.dirs['plain']}/libgotrace-assert.a"]
-        run(["gcc", "-pthread", "-o", out, self.only_case, self.test_object(test, variant), *objects, *library,
-             *LIBS])
+        run(["gcc", "-pthread", "-o", out, self.only_case, self.test_object(test, variant),
+             *objects, *library, *LIBS])
         return out
 
     def mutant(self, m):
