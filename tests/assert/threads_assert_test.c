@@ -83,6 +83,13 @@ static void *unlock_it(void *unused)
 	EXPECT(sched_npidle() != PROCS || sched_nmspinning() == 0,
 	       "%u Ms count as spinning while every P idles", sched_nmspinning());
 	grt_mutex_unlock(&held);
+	/* Who was made ready has an M on its way before unlock returns, or nobody ever will be. */
+	while (!__atomic_load_n(&finished, __ATOMIC_SEQ_CST) && grt_now() < until + DEADLINE_NS) {
+		if (nobody_is_awake_but(1, &spinning))
+			EXPECT(__atomic_load_n(&finished, __ATOMIC_SEQ_CST) == 1,
+			       "the wake-up is lost");
+		sched_yield();
+	}
 	return NULL;
 }
 
