@@ -138,6 +138,7 @@ enum grt_text {
 	GRT_TEXT_ABOUT,       /* key enum grt_about: of the process and the session */
 	GRT_TEXT_FD_KIND,     /* key fd: "FIFO", "socket", "file", "eventfd"; empty: not known */
 	GRT_TEXT_STRING_KIND, /* key address: the same of the file at the path there */
+	GRT_TEXT_BUILD_ID,    /* key pc that no symbol names: "libx.so 1f40a7..." */
 };
 enum grt_about {
 	GRT_ABOUT_COMM = 1,

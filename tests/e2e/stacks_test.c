@@ -342,20 +342,29 @@ static void given_pipes_in_blocking_mode_when_taken_then_it_is_said(void **state
 	end(&f);
 }
 
-/* The build-id of many-stripped, as the path of its debug file; false: it has none. */
-static bool debug_path(char *ret, size_t bytes)
+/* Of many-stripped; "": it has none. */
+static void build_id(char id[64])
 {
-	char command[4400], id[64] = "";
+	char command[4400];
 	FILE *in;
 
 	snprintf(command, sizeof(command), "readelf -n '%s' | sed -n 's/.*Build ID: //p'",
 		 e2e_path("TRACEE_DIR", "many-stripped"));
 	in = popen(command, "re");
-	if (in && !fgets(id, sizeof(id), in))
+	id[0] = '\0';
+	if (in && !fgets(id, 64, in))
 		id[0] = '\0';
 	if (in)
 		pclose(in);
 	id[strcspn(id, "\n")] = '\0';
+}
+
+/* The path of its debug file; false: it has no build-id. */
+static bool debug_path(char *ret, size_t bytes)
+{
+	char id[64];
+
+	build_id(id);
 	snprintf(ret, bytes, "/usr/lib/debug/.build-id/%.2s", id);
 	mkdir("/usr/lib/debug", 0755);
 	mkdir("/usr/lib/debug/.build-id", 0755);
@@ -366,12 +375,14 @@ static bool debug_path(char *ret, size_t bytes)
 
 static void given_no_symbols_when_taken_then_modules_and_offsets(void **state)
 {
+	char path[256], id[64], module[96];
 	struct fixture f;
-	char path[256];
 
 	(void)state;
 	if (debug_path(path, sizeof(path)))
 		unlink(path); /* of a test that was killed */
+	build_id(id);
+	snprintf(module, sizeof(module), "many-stripped %s", id);
 	given_many(&f, "many-stripped", "read", false);
 	for (int i = 0; i < f.seen.rows; i++) {
 		const struct stack_seen *s = &f.seen.row[i];
@@ -379,6 +390,8 @@ static void given_no_symbols_when_taken_then_modules_and_offsets(void **state)
 		for (int k = 0; k < s->n; k++)
 			assert_memory_equal(text_of(&f.seen, GRT_TEXT_FUNCTION, s->pc[k]),
 					    "many-stripped+0x", 16);
+		for (int k = 0; k < s->n && id[0]; k++)
+			assert_string_equal(text_of(&f.seen, GRT_TEXT_BUILD_ID, s->pc[k]), module);
 	}
 	then_as_eu_stack(&f);
 	end(&f);

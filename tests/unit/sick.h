@@ -55,6 +55,7 @@ static inline void sick_names(struct model *m)
 		{ PC_LOOKUP, "liblookup.so.1+0x1f40", NULL },
 	};
 
+	rec_text(m, GRT_TEXT_BUILD_ID, PC_LOOKUP, "liblookup.so.1 0123456789abcdef");
 	for (uint64_t fd = 7; fd <= 9; fd++)
 		rec_text(m, GRT_TEXT_FD, fd, "/dev/urandom");
 	rec_text(m, GRT_TEXT_FD, 12, "unix /run/\033[2Jevil");

@@ -269,6 +269,8 @@ static const struct pc_slot *pc_name(struct stacks *s, uint64_t pc, source_emit_
 	}
 	if (symname_line(functions, pc - 1, text, sizeof(text)))
 		names_put(s->names, GRT_TEXT_LINE, pc, text, emit, arg);
+	if (symname_build_id(functions, pc - 1, text, sizeof(text)))
+		names_put(s->names, GRT_TEXT_BUILD_ID, pc, text, emit, arg);
 	return slot;
 }
 

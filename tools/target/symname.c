@@ -93,20 +93,30 @@ static void forget(struct symname *s)
 	}
 }
 
+/* The function's; NULL: none. A nearest symbol that ends before the address is not its function. */
+static const char *symbol_of(const struct map *map, uint64_t addr)
+{
+	const char *symbol;
+	GElf_Off into;
+	GElf_Sym sym;
+
+	if (!map->module)
+		return NULL;
+	symbol = dwfl_module_addrinfo(map->module, addr, &into, &sym, NULL, NULL, NULL);
+	return symbol && *symbol && (sym.st_size == 0 ? into == 0 : into < sym.st_size) ? symbol
+											: NULL;
+}
+
 static void look_up(struct symname *s, uint64_t addr, char *buf, size_t bytes)
 {
 	const struct map *map = maps_open(s->maps, addr);
-	const char *symbol = NULL;
-	GElf_Off into;
-	GElf_Sym sym;
+	const char *symbol;
 
 	buf[0] = '\0';
 	if (!map || !map->is_file)
 		return;
-	if (map->module)
-		symbol = dwfl_module_addrinfo(map->module, addr, &into, &sym, NULL, NULL, NULL);
-	/* A nearest symbol that ends before the address is not its function. */
-	if (symbol && *symbol && (sym.st_size == 0 ? into == 0 : into < sym.st_size))
+	symbol = symbol_of(map, addr);
+	if (symbol)
 		demangle(symbol, buf, bytes);
 	else
 		snprintf(buf, bytes, "%.64s+0x%" PRIx64, map->name, addr - map->start + map->off);
@@ -131,6 +141,25 @@ bool symname_get(struct symname *s, uint64_t addr, char *buf, size_t bytes)
 	if (s->slot[i].name)
 		snprintf(buf, bytes, "%s", s->slot[i].name);
 	return s->slot[i].name != NULL;
+}
+
+bool symname_build_id(struct symname *s, uint64_t addr, char *buf, size_t bytes)
+{
+	const struct map *map = maps_open(s->maps, addr);
+	const unsigned char *id;
+	GElf_Addr at;
+	int n;
+
+	if (!map || !map->module || symbol_of(map, addr))
+		return false;
+	n = dwfl_module_build_id(map->module, &id, &at);
+	if (n <= 0)
+		return false;
+	snprintf(buf, bytes, "%.64s ", map->name);
+	for (int i = 0; i < n && strlen(buf) + 3 <= bytes; i++)
+		sprintf(buf + strlen(buf), "%02x", id[i]);
+	proc_text_tame(buf);
+	return true;
 }
 
 bool symname_line(struct symname *s, uint64_t addr, char *buf, size_t bytes)

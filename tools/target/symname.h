@@ -30,6 +30,11 @@ bool symname_get(struct symname *s, uint64_t addr, char *buf, size_t bytes);
  */
 bool symname_range(struct symname *s, uint64_t addr, const char *prefix, uint64_t *ret_start,
 		   uint64_t *ret_end);
+/*
+ * "libx.so 1f40a7...": module and build-id of an address that no symbol names, for who looks it up later.
+ * False: it has a name, or the module no build-id.
+ */
+bool symname_build_id(struct symname *s, uint64_t addr, char *buf, size_t bytes);
 /* "files.c:41"; false: no debug information says so. */
 bool symname_line(struct symname *s, uint64_t addr, char *buf, size_t bytes);
 

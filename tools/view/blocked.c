@@ -21,6 +21,7 @@
 #include "fmt.h"
 #include "formats.h"
 #include "grid.h"
+#include "modules.h"
 #include "wrap.h"
 
 #define LINE_BYTES 4096
@@ -356,6 +357,7 @@ static void text(struct view *v, const struct model *m)
 	if (l.nhostages)
 		put_hostages(v, m, &l);
 	put_findings(v, m, &l);
+	modules_text(v, m);
 	blocked_list_free(&l);
 }
 

@@ -3,6 +3,7 @@
 #include "../model/brief.h"
 #include "blocked.h"
 #include "formats.h"
+#include "modules.h"
 
 static void put_text(struct json *j, const char *key, const char *text)
 {
@@ -170,5 +171,6 @@ void blocked_json(struct view *v, struct json *j, const struct model *m)
 	put_threads(j, "ms", m, l.blocked, l.nblocked);
 	put_threads(j, "hostages", m, l.hostage, l.nhostages);
 	put_findings(j, m, &l);
+	modules_json(j, m);
 	blocked_list_free(&l);
 }

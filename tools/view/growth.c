@@ -18,6 +18,7 @@
 #include "formats.h"
 #include "grid.h"
 #include "growth_view.h"
+#include "modules.h"
 #include "pprof.h"
 #include "wrap.h"
 
@@ -260,6 +261,7 @@ static void text_totals(struct view *v, const struct model *m, const struct view
 	put_ledger(v, m);
 	put_rate(v, m);
 	put_limits(v, m);
+	modules_text(v, m);
 	put_pprof(v, m);
 }
 

@@ -2,6 +2,7 @@
 /* growth_json.c - the report of `gotrace growth` for programs: schema/growth.json. */
 #include "formats.h"
 #include "growth_view.h"
+#include "modules.h"
 
 static void put_made_by(struct json *j, const struct model_growth *g)
 {
@@ -81,4 +82,5 @@ void growth_json(struct view *v, struct json *j, const struct model *m)
 	json_close(j);
 	put_limits(j, m);
 	put_causes(j, m);
+	modules_json(j, m);
 }
