@@ -110,7 +110,7 @@ check: deps-check
 	tests/totals.sh $(TEST_TOTALS) && exit $$ok
 
 # What field cases ask for in rounds: stale events and errno, for some minutes each.
-LONG_TESTS = $(O)/tests/sched/stale_test $(O)/tests/sched/errno_test $(O)/tests/e2e/threadmap_test
+LONG_TESTS = $(O)/tests/sched/waiters_test $(O)/tests/sched/stale_test $(O)/tests/sched/errno_test $(O)/tests/e2e/threadmap_test
 check-long: $(LONG_TESTS) $(O)/run
 	$(Q)GRT_LONG=1 $(TEST_ENV) nice $(O)/run --seconds 7200 $(LONG_TESTS)
 

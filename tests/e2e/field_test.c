@@ -2,7 +2,7 @@
 /*
  * field_test.c - programs in states that were reported from the field, and what gotrace says of them: C07,
  * C09, C11, C13, C17, C19, C27. tests/tracee/field.c has the programs. C01, C03 and C05 are in
- * blocked_test.c, C21 in quota_test.c, C23 in handoff_test.c, C25 in netpoll_view_test.c, C49 in
+ * blocked_test.c, C21 in quota_test.c, C23 in handoff_test.c, C25 in sched/waiters_test.c and netpoll_view_test.c, C49 in
  * threadmap_test.c.
  */
 #include <arpa/inet.h>
