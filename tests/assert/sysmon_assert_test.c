@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sysmon_assert_test.c - sysmon takes Ps, and by which rules: with a clock of the test's own, that stands still
- * until it is put on, and by the passes that sysmon made meanwhile. (It goes on by a nanosecond each time
+ * until it is put on, and by passes that sysmon makes when it is allowed to. (It goes on by a nanosecond each time
  * somebody looks: records are put in order by it.) Said with the assertion library.
  *
  * What is seen is who is blocked at each look: records that carry a time that stood still would be late.
@@ -24,8 +24,9 @@
 i64 __real_clock_ns(void);
 bool __real_note_sleep_for(struct note *n, i64 ns);
 
-static i64 stopped_ns;  /* A; 0: the clock goes */
-static unsigned passes; /* A  of sysmon */
+static i64 stopped_ns;                  /* A; 0: the clock goes */
+static unsigned ended;                  /* A  passes of sysmon that are over */
+static int is_held, is_asleep, allowed; /* A  sysmon makes only the passes that it is allowed */
 
 i64 __wrap_clock_ns(void)
 {
@@ -34,19 +35,51 @@ i64 __wrap_clock_ns(void)
 	return __atomic_add_fetch(&stopped_ns, 1, __ATOMIC_SEQ_CST);
 }
 
-/* sysmon sleeps before each pass. */
+/* sysmon sleeps before each pass; the one before is over then. */
 bool __wrap_note_sleep_for(struct note *n, i64 ns)
 {
-	bool woken = __real_note_sleep_for(n, ns);
+	bool woken;
 
-	if (n == &sched.sysmon_note)
-		__atomic_add_fetch(&passes, 1, __ATOMIC_SEQ_CST);
+	if (n != &sched.sysmon_note)
+		return __real_note_sleep_for(n, ns);
+	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
+	woken = __real_note_sleep_for(n, ns);
+	while (__atomic_load_n(&is_held, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&is_asleep, 1, __ATOMIC_SEQ_CST);
+		if (__atomic_exchange_n(&allowed, 0, __ATOMIC_SEQ_CST))
+			break;
+		sched_yield();
+	}
+	__atomic_store_n(&is_asleep, 0, __ATOMIC_SEQ_CST);
 	return woken;
 }
 
-static unsigned passes_made(void)
+static unsigned passes_ended(void)
 {
-	return __atomic_load_n(&passes, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&ended, __ATOMIC_SEQ_CST);
+}
+
+/* From now on sysmon makes no pass that it is not allowed. By the observer; returns when it sleeps. */
+static void sysmon_hold(void)
+{
+	__atomic_store_n(&is_held, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&is_asleep, __ATOMIC_SEQ_CST))
+		sched_yield();
+}
+
+static void sysmon_let_go(void)
+{
+	__atomic_store_n(&is_held, 0, __ATOMIC_SEQ_CST);
+}
+
+/* One pass of a sysmon that is held, from its beginning to its end. */
+static void sysmon_pass(void)
+{
+	unsigned before = passes_ended();
+
+	__atomic_store_n(&allowed, 1, __ATOMIC_SEQ_CST);
+	while (passes_ended() == before)
+		sched_yield();
 }
 
 static void clock_stop(void)
@@ -67,7 +100,7 @@ static void clock_go(void)
 struct call {
 	struct blocking_pipe p;
 	int go_fd;
-	unsigned passes; /* made when it began */
+	unsigned since; /* passes that were over */
 	int stage;
 };
 
@@ -76,30 +109,45 @@ static void read_a_pipe(void *arg)
 	struct call *c = arg;
 	char byte;
 
-	c->passes = passes_made();
 	EXPECT_EQ(grt_read(c->p.fd[0], &byte, 1), 1);
+}
+
+static void nothing(void *unused)
+{
+	(void)unused;
+}
+
+/* The observer makes sysmon look, twice, at a call that has work behind it. */
+static bool is_taken_at_the_second_look(gotrace_scope *s, void *arg)
+{
+	struct gotrace_now now = gotrace_look(s);
+
+	(void)arg;
+	EXPECT(now.blocked == 0, "the P was taken before sysmon looked");
+	if (now.in_syscall != 1)
+		return false;
+	sysmon_pass();
+	EXPECT(gotrace_look(s).blocked == 0, "the P was taken by the first pass that saw the call");
+	sysmon_pass();
+	EXPECT(gotrace_look(s).blocked == 1, "two passes have seen the call, and left it its P");
+	sysmon_let_go();
+	clock_go();
+	return true;
 }
 
 RUNTIME_TEST(with_work_queued_sysmon_takes_the_p_at_the_second_pass_that_sees_the_call, 1)
 {
 	struct call c = { .p = blocking_pipe_new() };
 	gotrace_scope *s = scope_of_self();
-	i64 began_ns, took_ns;
-	unsigned seen;
 
-	/* given no time that passes, a call, and this goroutine behind it on the queue of its P */
+	/* given no time that passes, and a goroutine on the queue behind the one that will call */
 	clock_stop();
-	began_ns = __wrap_clock_ns();
-	EXPECT_EQ(grt_go(read_a_pipe, &c), 0);
-	grt_yield();
-	took_ns = __wrap_clock_ns() - began_ns;
-	seen = passes_made() - c.passes;
-	clock_go();
+	sysmon_hold();
+	EXPECT_EQ(grt_go(nothing, NULL), 0);
+	EXPECT_EQ(grt_go(read_a_pipe, &c), 0); /* runs first */
+	EXPECT(gotrace_wait_for(s, is_taken_at_the_second_look, &c, DEADLINE_NS),
+	       "it never called");
 
-	/* then one pass has seen the call, and a later one has taken the P, at the same time */
-	EXPECT_BLOCKED(s, 1);
-	EXPECT(seen >= 2, "the P was taken at pass %u of sysmon that saw the call", seen);
-	EXPECT(took_ns < LOOKS_NS, "%d ns have passed", (int)took_ns);
 	EXPECT_EQ(write(c.p.fd[1], "x", 1), 1);
 	gotrace_scope_end(s);
 }
@@ -113,14 +161,14 @@ static void read_when_told(void *arg)
 	read_a_pipe(c);
 }
 
-enum stage { RUNS, CALLS, AT_ONCE, AT_9_MS, AT_10_MS };
+enum stage { RUNS, CALLS, AT_ONCE, AT_9_MS };
 
 /* Not yet taken? True: it has been left for PASSES more. */
 static bool is_left_alone(const struct call *c, const struct gotrace_now *now)
 {
 	EXPECT(now->blocked == 0 && now->in_syscall == 1, "sysmon took a P that nobody needs, %s",
 	       c->stage == AT_ONCE ? "and no time has passed" : "after 9 ms");
-	return passes_made() - c->passes > PASSES;
+	return passes_ended() - c->since > PASSES;
 }
 
 /*
@@ -138,30 +186,32 @@ static bool goes_by_the_rule(gotrace_scope *s, void *arg)
 		EXPECT_EQ(write(c->go_fd, &one, sizeof(one)), sizeof(one));
 		c->stage = CALLS;
 	} else if (c->stage == CALLS && now.in_syscall == 1 && now.running + now.spinning == 0) {
-		c->passes = passes_made();
+		c->since = passes_ended();
 		c->stage = AT_ONCE;
 	} else if (c->stage == AT_ONCE && is_left_alone(c, &now)) {
 		clock_put_on(RETAKE_IDLE_NS - LOOKS_NS);
-		c->passes = passes_made();
+		c->since = passes_ended();
 		c->stage = AT_9_MS;
 	} else if (c->stage == AT_9_MS && is_left_alone(c, &now)) {
+		sysmon_hold();
 		clock_put_on(LOOKS_NS);
-		c->stage = AT_10_MS;
-	} else if (c->stage == AT_10_MS && now.blocked == 1) {
+		sysmon_pass();
+		EXPECT(gotrace_look(s).blocked == 1,
+		       "10 ms have passed, and sysmon leaves the P to the call");
+		sysmon_let_go();
 		clock_go();
 		return true;
 	}
 	return false;
 }
 
-RUNTIME_TEST(without_work_sysmon_leaves_the_p_until_10_ms_have_passed, 2)
+RUNTIME_TEST(without_work_sysmon_takes_the_p_at_the_first_pass_after_10_ms, 2)
 {
 	static const char *const never[] = {
 		[RUNS] = "all others never idled",
 		[CALLS] = "it never called",
 		[AT_ONCE] = "sysmon looks no more",
 		[AT_9_MS] = "sysmon looks no more",
-		[AT_10_MS] = "10 ms have passed, and sysmon leaves the P to the call",
 	};
 	struct call c = { .p = blocking_pipe_new(), .go_fd = eventfd(0, EFD_CLOEXEC) };
 	gotrace_scope *s = scope_of_self();
@@ -179,7 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			with_work_queued_sysmon_takes_the_p_at_the_second_pass_that_sees_the_call),
-		cmocka_unit_test(without_work_sysmon_leaves_the_p_until_10_ms_have_passed),
+		cmocka_unit_test(without_work_sysmon_takes_the_p_at_the_first_pass_after_10_ms),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@ The load is that of cost.py: the http example and wrk on one CPU, gotrace where 
 one run of wrk, as it tells its percentile at its end only: of a second, some 50,000 answers, so that p99 rests
 on 500. A quad is one slice unwatched, two watched, one unwatched; quads with the same pauses and no gotrace take
 turns with them and are the noise. Median of the quads and its 95 % interval, as in cost.py. The watched
-slices begin with the attach's first row, before --max-overhead may have shed anything.
+slices begin AFTER_S after the attach: by then --max-overhead has shed what costs too much.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import time
 from child import Child, Skip, run
 from cost import COMMANDS, CONNS, QUADS_MIN, SETTLE_S, Series, Watcher, one_cpu
 
+AFTER_S = 4
 P99_PCT = 2
 LUA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "p99.lua")
 
@@ -38,7 +39,7 @@ class Slice:
 def watched(build, command, pid, url):
     outer = [Slice(url)]
     with Watcher(build, command, pid) as watcher:
-        time.sleep(SETTLE_S)
+        time.sleep(AFTER_S)
         inner = [Slice(url), Slice(url)]
         watcher.check()
     time.sleep(SETTLE_S)
@@ -47,7 +48,7 @@ def watched(build, command, pid, url):
 
 def unwatched(url):
     outer = [Slice(url)]
-    time.sleep(SETTLE_S)
+    time.sleep(AFTER_S)
     inner = [Slice(url), Slice(url)]
     time.sleep(SETTLE_S)
     return outer + [Slice(url)], inner

@@ -432,9 +432,24 @@ static void test_note_that_does_not_fit_the_memory(void **state)
 	unlink("target");
 }
 
+static void test_a_command_that_may_not_be_started(void **state)
+{
+	char *argv[] = { "gotrace", "threads", "--", "/etc/passwd", NULL };
+
+	(void)state;
+	gotrace_run(&o, NULL, -1, argv);
+	assert_code(&o, 5);
+	assert_says(o.err, "gotrace: cannot start /etc/passwd: Permission denied\n");
+	argv[3] = "/nowhere/at/all";
+	gotrace_run(&o, NULL, -1, argv);
+	assert_code(&o, 4);
+	assert_says(o.err, "gotrace: cannot start /nowhere/at/all: No such file or directory\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_command_that_may_not_be_started),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_absent_pid),
 		cmocka_unit_test(test_other_users_process),

@@ -302,9 +302,9 @@ static void test_replaced_program_is_the_one_that_runs(void **state)
 	program_expect(&new, "ready");
 
 	once(NULL, old.pid, old.pid, full_level());
-	assert_says(o.out, "replaced on disk");
+	assert_says(o.out, "replaced or deleted on disk");
 	once(NULL, new.pid, new.pid, full_level());
-	assert_null(strstr(o.out, "replaced on disk"));
+	assert_null(strstr(o.out, "deleted on disk"));
 
 	program_stop(&old);
 	program_stop(&new);

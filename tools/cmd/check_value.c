@@ -26,6 +26,7 @@ static void handoffs_sum(struct model_handoff_sum *ret, const struct model *m)
 
 		ret->taken += taken;
 		ret->needless += all[i].needless;
+		hist_merge(&ret->total, &all[i].total);
 		for (int k = 0; k < HANDOFF_OUTCOMES; k++)
 			ret->outcome[k] += all[i].outcome[k];
 	}
@@ -78,13 +79,15 @@ static uint64_t value_of_netpoll(enum check_id id, const struct model *m, unsign
 	return percentile ? hist_quantile(&queued, percentile / 100.0) : queued.max;
 }
 
+/* Those whose start is known, as in the assertion library. */
 static uint64_t value_of_handoff_times(const struct model *m, unsigned percentile,
 				       uint64_t *ret_samples)
 {
-	const struct hist *h = &model_totals(m)->handoff_ns;
+	struct model_handoff_sum sum;
 
-	*ret_samples = h->n;
-	return percentile ? hist_quantile(h, percentile / 100.0) : h->max;
+	handoffs_sum(&sum, m);
+	*ret_samples = sum.total.n;
+	return percentile ? hist_quantile(&sum.total, percentile / 100.0) : sum.total.max;
 }
 
 uint64_t check_value_of(const struct judge *j, const struct check_quantity *q,

@@ -169,8 +169,9 @@ struct target *start_command(char **argv, struct started *ret, int *ret_code)
 	int rc = start_held(argv, ret), status;
 
 	if (rc < 0) {
-		*ret_code =
-			diag_error(EXIT_NO_TARGET, "cannot start %s: %s", argv[0], strerror(-rc));
+		*ret_code = diag_error(rc == -EACCES || rc == -EPERM ? EXIT_NOT_PERMITTED
+								     : EXIT_NO_TARGET,
+				       "cannot start %s: %s", argv[0], strerror(-rc));
 		return NULL;
 	}
 	t = open_when_ready(ret, ret_code);
