@@ -35,12 +35,15 @@ i64 __wrap_clock_ns(void)
 	return __atomic_add_fetch(&stopped_ns, 1, __ATOMIC_SEQ_CST);
 }
 
-/* sysmon sleeps before each pass; the one before is over then. */
+/*
+ * sysmon sleeps before each pass; the one before is over then. Its long sleep, while all Ps idle, ends with
+ * no pass.
+ */
 bool __wrap_note_sleep_for(struct note *n, i64 ns)
 {
 	bool woken;
 
-	if (n != &sched.sysmon_note)
+	if (n != &sched.sysmon_note || ns > SYSMON_MAX_NS)
 		return __real_note_sleep_for(n, ns);
 	__atomic_add_fetch(&ended, 1, __ATOMIC_SEQ_CST);
 	woken = __real_note_sleep_for(n, ns);

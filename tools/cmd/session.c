@@ -88,7 +88,9 @@ static void note_missed(struct session *s, const struct source_status *st)
 		note_add(s, text);
 	}
 	if (st->is_replaced)
-		note_add(s, "its file was replaced or deleted on disk: the running image is what is read");
+		note_add(
+			s,
+			"its file was replaced or deleted on disk: the running image is what is read");
 	if (st->is_stopped && !s->started.pid)
 		note_add(s, "it is stopped");
 	if (!s->started.pid)
