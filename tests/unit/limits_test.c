@@ -15,22 +15,7 @@
 #include <cmocka.h>
 
 #include "../../tools/source/limits.h"
-
-static char root[] = "/tmp/limits_test.XXXXXX";
-
-static void put(const char *path, const char *name, const char *text)
-{
-	char file[PATH_MAX];
-	FILE *out;
-
-	snprintf(file, sizeof(file), "%s%s", root, path);
-	mkdir(file, 0700);
-	snprintf(file, sizeof(file), "%s%s/%s", root, path, name);
-	out = fopen(file, "w");
-	assert_non_null(out);
-	fputs(text, out);
-	fclose(out);
-}
+#include "cgroups.h"
 
 static void limit_is(const char *path, uint64_t max, uint64_t used)
 {

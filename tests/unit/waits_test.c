@@ -17,26 +17,11 @@
 #include <cmocka.h>
 
 #include "../../tools/source/waits.h"
+#include "cgroups.h"
 #include "scene.h"
 #include "screen.h"
 
 #define SEC_NS 1000000000ull
-
-static char root[] = "/tmp/waits_test.XXXXXX";
-
-static void put(const char *path, const char *name, const char *text)
-{
-	char file[PATH_MAX];
-	FILE *out;
-
-	snprintf(file, sizeof(file), "%s%s", root, path);
-	mkdir(file, 0700);
-	snprintf(file, sizeof(file), "%s%s/%s", root, path, name);
-	out = fopen(file, "w");
-	assert_non_null(out);
-	fputs(text, out);
-	fclose(out);
-}
 
 static void test_of_the_first_version_the_tightest_quota_above_counts(void **state)
 {
@@ -101,6 +86,7 @@ static struct thread_row row_of(uint32_t tid, uint64_t waited_ns, uint64_t queue
 				uint64_t ran_ns)
 {
 	return (struct thread_row){ .tid = tid,
+				    .ns_tid = tid,
 				    .has_waited = true,
 				    .waited_ns = waited_ns,
 				    .queued_since_ns = queued_ns,
@@ -112,8 +98,8 @@ static void look(struct waits *w, uint64_t now_ns, struct thread_row with,
 		 struct thread_row without)
 {
 	waits_begin(w, now_ns);
-	waits_note(w, &without, false);
 	waits_note(w, &with, true);
+	waits_note(w, &without, false);
 	waits_emit(w, tell, NULL);
 }
 

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "../target/proc.h"
 #include "threads.h"
 
 #define FILE_BYTES 4096
@@ -40,13 +40,7 @@ void limits_free(struct limits *l)
 /* What fits; false: it cannot be read, or is empty. */
 static bool file_read(const char *path, char buf[FILE_BYTES])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, FILE_BYTES - 1);
-
-	if (fd >= 0)
-		close(fd);
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0;
+	return proc_small_read(AT_FDCWD, path, buf, FILE_BYTES) > 0;
 }
 
 static uint64_t number_parse(const char *text)

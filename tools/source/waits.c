@@ -12,13 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "../target/proc.h"
 
 #define FILE_BYTES 4096
 #define NS_PER_US 1000u
 
 struct before {
-	uint32_t tid;
+	uint32_t ns_tid;
 	bool has_p;
 	uint64_t waited_ns, ran_ns;
 };
@@ -26,10 +27,10 @@ struct before {
 struct waits {
 	const struct target *target;
 	struct before *old, *now;
-	size_t nold, nnow, cap,
-		at; /* at: in old, as the lists are in one order but for who came and went */
+	size_t nold, nnow, cap;
+	size_t at; /* in old; see find */
 	uint64_t old_ns, now_ns;
-	bool is_known, has_quota;
+	bool has_quota;
 	uint64_t waited_ns, ran_ns; /* since the first look */
 	struct quota first;
 };
@@ -64,16 +65,12 @@ void waits_begin(struct waits *w, uint64_t now_ns)
 	w->now_ns = now_ns;
 }
 
-static const struct before *find(struct waits *w, uint32_t tid)
+/* Both looks list threads in one order: what lies before this one in the older is passed for good. */
+static const struct before *find(struct waits *w, uint32_t ns_tid)
 {
-	for (size_t tried = 0; tried < w->nold; tried++) {
-		const struct before *b = &w->old[w->at];
-
-		w->at = (w->at + 1) % w->nold;
-		if (b->tid == tid)
-			return b;
-	}
-	return NULL;
+	while (w->at < w->nold && w->old[w->at].ns_tid < ns_tid)
+		w->at++;
+	return w->at < w->nold && w->old[w->at].ns_tid == ns_tid ? &w->old[w->at] : NULL;
 }
 
 static uint64_t grown(uint64_t now, uint64_t before, uint64_t at_most)
@@ -110,8 +107,8 @@ void waits_note(struct waits *w, const struct thread_row *t, bool has_p)
 		return;
 	if (t->queued_since_ns && t->queued_since_ns < w->now_ns)
 		waited_ns += w->now_ns - t->queued_since_ns;
-	w->now[w->nnow++] = (struct before){ t->tid, has_p, waited_ns, t->ran_ns };
-	b = w->old_ns ? find(w, t->tid) : NULL;
+	w->now[w->nnow++] = (struct before){ t->ns_tid, has_p, waited_ns, t->ran_ns };
+	b = w->old_ns ? find(w, t->ns_tid) : NULL;
 	/* At one of two looks is enough: who yields has none for a moment. */
 	if (!b || !(has_p || b->has_p))
 		return;
@@ -124,18 +121,10 @@ void waits_note(struct waits *w, const struct thread_row *t, bool has_p)
 static bool file_read(const char *root, const char *path, const char *name, char buf[FILE_BYTES])
 {
 	char file[PATH_MAX];
-	ssize_t n = -1;
-	int fd;
 
 	if ((size_t)snprintf(file, sizeof(file), "%s%s/%s", root, path, name) >= sizeof(file))
 		return false;
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, buf, FILE_BYTES - 1);
-		close(fd);
-	}
-	buf[n > 0 ? n : 0] = '\0';
-	return n > 0;
+	return proc_small_read(AT_FDCWD, file, buf, FILE_BYTES) > 0;
 }
 
 /* "nr_periods 7"; 0: there is no such line. */

@@ -16,7 +16,7 @@ struct waits *waits_new(const struct target *t);
 void waits_free(struct waits *w);
 /*
  * A look has begun, or another thread of it: has_p: its M owns a P, outside of any call, now. Threads
- * come in the order of the list.
+ * come in the order of the list, which is by ns_tid.
  */
 void waits_begin(struct waits *w, uint64_t now_ns);
 void waits_note(struct waits *w, const struct thread_row *t, bool has_p);
