@@ -153,6 +153,28 @@ static inline void program_expect(struct program *p, const char *start)
 	}
 }
 
+/*
+ * A tracee that waits at its gate until a byte is written to *ret_gate, and is told by its first argument
+ * where it waits: *ret_fd, a number of its own. more: the second one, or NULL.
+ */
+static inline struct program program_at_gate(const char *name, const char *more, int *ret_gate,
+					     int *ret_fd)
+{
+	char fd[16], *argv[] = { (char *)e2e_path("TRACEE_DIR", name), fd, (char *)more, NULL };
+	struct program p;
+	int gate[2];
+
+	assert_int_equal(pipe(gate), 0);
+	fcntl(gate[1], F_SETFD, FD_CLOEXEC);
+	snprintf(fd, sizeof(fd), "%d", gate[0]);
+	p = program_start(argv, NULL);
+	close(gate[0]);
+	program_expect(&p, "ready");
+	*ret_gate = gate[1];
+	*ret_fd = gate[0];
+	return p;
+}
+
 /* Ends it; returns its status as of waitpid. */
 static inline int program_stop(struct program *p)
 {

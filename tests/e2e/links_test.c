@@ -44,21 +44,14 @@ static void await_calls(const struct flood *f, uint64_t more)
 /* All its probes armed before its first call. */
 static void given_flood(struct flood *f)
 {
-	char fd[16], *argv[] = { (char *)e2e_path("TRACEE_DIR", "flood"), fd, NULL };
 	struct events_opts o = { .kinds = ALL_KINDS };
 	struct sched_clock unknown = { 0 };
 	struct thread_list threads = { 0 };
 	struct threads_iter *it;
-	int gate[2], code, level;
+	int code, level, target_fd;
 	char why[128] = "";
 
-	assert_int_equal(pipe(gate), 0);
-	fcntl(gate[1], F_SETFD, FD_CLOEXEC);
-	snprintf(fd, sizeof(fd), "%d", gate[0]);
-	f->p = program_start(argv, NULL);
-	close(gate[0]);
-	f->gate = gate[1];
-	program_expect(&f->p, "ready");
+	f->p = program_at_gate("flood", NULL, &f->gate, &target_fd);
 	f->t = target_open(f->p.pid, &code);
 	assert_non_null(f->t);
 	it = threads_iter_open(f->t, &code);

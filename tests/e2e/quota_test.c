@@ -121,22 +121,17 @@ static void given_quota(void)
 /* A goroutine on each of PROCS Ps, which computes. */
 static void busy_start(void)
 {
-	char fd[16], pid[16], *argv[] = { (char *)e2e_path("TRACEE_DIR", "busy"), fd, NULL };
-	int gate[2];
+	char pid[16];
+	int gate, target_fd;
 
-	assert_int_equal(pipe(gate), 0);
-	fcntl(gate[1], F_SETFD, FD_CLOEXEC);
-	snprintf(fd, sizeof(fd), "%d", gate[0]);
 	setenv("GOMAXPROCS", "2", 1);
-	busy = program_start(argv, NULL);
+	busy = program_at_gate("busy", NULL, &gate, &target_fd);
 	unsetenv("GOMAXPROCS");
-	close(gate[0]);
-	program_expect(&busy, "ready");
 	snprintf(pid, sizeof(pid), "%d", busy.pid);
 	if (group[0])
 		assert_true(group_write("cgroup.procs", pid));
-	assert_int_equal(write(gate[1], "", 1), 1);
-	close(gate[1]);
+	assert_int_equal(write(gate, "", 1), 1);
+	close(gate);
 	program_expect(&busy, "busy");
 }
 

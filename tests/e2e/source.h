@@ -125,18 +125,10 @@ static inline struct source *source_on(struct target *t, bool sample_only)
 /* A target at its gate: tests/tracee/NAME FD WHAT. */
 static inline void given_at_gate(struct fixture *f, const char *name, const char *what)
 {
-	char fd[16], *argv[] = { (char *)e2e_path("TRACEE_DIR", name), fd, (char *)what, NULL };
-	int gate[2], code;
+	int code;
 
 	memset(f, 0, sizeof(*f));
-	assert_int_equal(pipe(gate), 0);
-	fcntl(gate[1], F_SETFD, FD_CLOEXEC);
-	snprintf(fd, sizeof(fd), "%d", gate[0]);
-	f->p = program_start(argv, NULL);
-	close(gate[0]);
-	f->gate = gate[1];
-	f->target_fd = gate[0];
-	program_expect(&f->p, "ready");
+	f->p = program_at_gate(name, what, &f->gate, &f->target_fd);
 	f->t = target_open(f->p.pid, &code);
 	assert_non_null(f->t);
 }
@@ -162,8 +154,6 @@ static inline struct source_status status_of(struct source *s)
 	s->ops->status(s, &st);
 	return st;
 }
-
-/* Sites of which the semaphore reads `want`. */
 
 /* Until the condition holds; each wait hands on what has arrived. */
 #define AWAIT(f, condition)                                                                   \
