@@ -32,11 +32,13 @@ struct task_row {
 	__u64 run_delay_ns; /* on run queues so far, but for what has not ended */
 	__u64 queued_ns; /* scheduler clock, as exec_start: since when it is on one; 0: on none */
 	__u64 exec_ns;   /* on CPUs so far */
-	__u32 has_run_delay;         /* this kernel keeps it */
-	__u32 is_throttled;          /* off the CPU by its cgroup's quota */
-	__u64 kernel[KERNEL_FRAMES]; /* only where want_kernel is set: else the row ends before */
+	__u32 has_run_delay; /* this kernel keeps it */
+	__u32 is_throttled;  /* off the CPU by its cgroup's quota */
+	/* Only where want_kernel is set: else the row ends before. */
+	__u64 kernel[KERNEL_FRAMES];
+	__u64 fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */
 };
-_Static_assert(sizeof(struct task_row) == 208 + 8 * KERNEL_FRAMES, "task_row is an ABI");
+_Static_assert(sizeof(struct task_row) == 216 + 8 * KERNEL_FRAMES, "task_row is an ABI");
 
 /* Where one argument of a probe is, at its site. */
 struct probe_arg_spec {

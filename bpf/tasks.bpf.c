@@ -14,6 +14,10 @@
 
 #include "events.h"
 
+#define PAGE_BYTES 4096
+#define FAULT_WORDS \
+	256 /* of a stack, from its outer end: a fault from user space is among its first frames */
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 const volatile __u32 target_tgid; /* as the observer's pid namespace knows it */
@@ -87,6 +91,42 @@ static void read_kernel_stack(struct task_row *row, struct task_struct *task)
 	row->nkernel = bytes > 0 ? (__u32)bytes / sizeof(row->kernel[0]) : 0;
 }
 
+/*
+ * The address that a sleeping thread touched. No register has it any more, but the kernel's own struct
+ * vm_fault lies on the thread's kernel stack as long as the fault lasts. It is known by what it holds: an area
+ * of this very process, and an address within it. From the outermost frame inwards, so that what an
+ * older and deeper fault left behind is never met first; whether the thread is in a fault at all, the
+ * kernel stack says.
+ */
+static __u64 fault_find(struct task_struct *task)
+{
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__u64 sp = BPF_CORE_READ(task, thread.sp);
+	__u64 at = (__u64)bpf_task_pt_regs(task) - bpf_core_type_size(struct vm_fault);
+
+	for (int i = 0; mm && i < FAULT_WORDS && at >= sp; i++, at -= sizeof(at)) {
+		struct vm_fault *fault = (struct vm_fault *)at;
+		__u64 page = BPF_CORE_READ(fault, address);
+		struct vm_area_struct *area = BPF_CORE_READ(fault, vma);
+
+		if (page == 0 || page % PAGE_BYTES || BPF_CORE_READ(area, vm_mm) != mm)
+			continue;
+		if (page < BPF_CORE_READ(area, vm_start) || page >= BPF_CORE_READ(area, vm_end))
+			continue;
+		if (!bpf_core_field_exists(fault->real_address))
+			return page;
+		return BPF_CORE_READ(fault, real_address);
+	}
+	return 0;
+}
+
+static void read_fault(struct task_row *row, struct task_struct *task)
+{
+	/* An exception leaves no number of a call. */
+	if (row->nr == -1 && row->nkernel)
+		row->fault_addr = fault_find(task);
+}
+
 /* Since 6.18; before, who is throttled looks like who waits. */
 struct task_struct___throttled {
 	bool throttled;
@@ -148,6 +188,7 @@ int dump_threads(struct bpf_iter__task *ctx)
 	read_waits(&row, task);
 	if (want_kernel) {
 		read_kernel_stack(&row, task);
+		read_fault(&row, task);
 		bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	} else {
 		bpf_seq_write(ctx->meta->seq, &row, __builtin_offsetof(struct task_row, kernel));

@@ -73,6 +73,8 @@ enum grt_kind {
 	GRT_K_SNAP_COST = 0x209,   /* what watching cost so far, see below */
 	GRT_K_SNAP_LIMITS = 0x20a, /* how many threads there may be, see below */
 	GRT_K_SNAP_WAIT = 0x20b,   /* how long Ps waited for a CPU, see below */
+	GRT_K_SNAP_FAULT = 0x20c,  /* the thread of the M row before sleeps in a page fault: the
+				 address that it touched */
 	/* A name, in pieces of up to GRT_TEXT_PIECE bytes; see below. Anywhere in the stream. */
 	GRT_K_TEXT = 0x280,
 	/* Last record of a recording that was ended in order: why (enum grt_end). */
@@ -139,6 +141,7 @@ enum grt_text {
 	GRT_TEXT_FD_KIND,     /* key fd: "FIFO", "socket", "file", "eventfd"; empty: not known */
 	GRT_TEXT_STRING_KIND, /* key address: the same of the file at the path there */
 	GRT_TEXT_BUILD_ID,    /* key pc that no symbol names: "libx.so 1f40a7..." */
+	GRT_TEXT_MAPPING,     /* key address of a page fault: "/data/index", "anonymous memory" */
 };
 enum grt_about {
 	GRT_ABOUT_COMM = 1,

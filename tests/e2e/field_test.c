@@ -277,15 +277,32 @@ static void test_c17_reads_that_the_runtime_does_not_know_hold_ps(void **state)
 
 /* --- C19 --- */
 
+/* The address that will be touched, as the target says. */
+static unsigned long field_page(struct program *p, const char *mode)
+{
+	unsigned long page = 0;
+
+	field_ready(p, mode);
+	assert_int_equal(sscanf(p->line, "page %lx", &page), 1);
+	return page;
+}
+
 static void test_c19_a_page_that_does_not_come_holds_ps(void **state)
 {
 	struct program p = field_start("fault", "2", NULL);
+	unsigned long page;
+	char text[160];
 
 	(void)state;
-	field_ready(&p, "fault");
+	page = field_page(&p, "fault");
 	hostages_until(&p, 2);
 	assert_int_equal(json_number(said, "blocked"), 0);
-	assert_int_equal(count_of(hostages(), "\"text\":\"page fault\""), 2);
+	snprintf(text, sizeof(text),
+		 "\"text\":\"page fault at 0x%lx</memfd:field-page (deleted)>\"", page);
+	assert_int_equal(count_of(hostages(), text), 2);
+	snprintf(text, sizeof(text),
+		 "\"fault\":{\"address\":%lu,\"mapping\":\"/memfd:field-page (deleted)\"}", page);
+	assert_int_equal(count_of(hostages(), text), 2);
 	assert_int_equal(count_of(hostages(), "\"wait_point\":\"handle_userfault\""), 2);
 	assert_true(json_number(said, "held_ns") > 0);
 	field_end(&p);
@@ -294,15 +311,19 @@ static void test_c19_a_page_that_does_not_come_holds_ps(void **state)
 static void test_c19_within_a_foreign_call_it_holds_none(void **state)
 {
 	struct program p = field_start("fault_call", "2", NULL);
+	unsigned long page;
+	char text[160];
 
 	(void)state;
-	field_ready(&p, "fault_call");
+	page = field_page(&p, "fault_call");
 	/* One that is in a real page fault just now is no finding. */
 	do
 		blocked_until(&p, 2);
 	while (!strstr(said, "\"hostages\":[]"));
 	assert_int_equal(json_number(said, "blocked"), 2);
-	assert_int_equal(count_of(said, "\"text\":\"foreign page_touch\""), 2);
+	snprintf(text, sizeof(text),
+		 "\"text\":\"foreign page_touch: page fault at 0x%lx<anonymous memory>\"", page);
+	assert_int_equal(count_of(said, text), 2);
 	field_end(&p);
 }
 

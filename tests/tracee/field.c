@@ -10,11 +10,11 @@
  *                        the first of them
  *   field pty            reads of a pty master with a deadline, said with their results; then one without
  *   field raw N          two Ps, N goroutines in a read that the runtime is not told of
- *   field fault N        two Ps, N goroutines touch a page that does not come
- *   field fault_call N   the same, within calls of C code
+ *   field fault N        two Ps, N goroutines touch a page of a file that does not come
+ *   field fault_call N   the same of anonymous memory, within calls of C code
  *   field yield N        one P, 4 goroutines that always yield, N that echo on sockets, 1 that asks them
  *
- * Says "ready: PID" once it is so, and then sleeps until it is killed; after a line of stdin, if it waits
+ * `fault` says "page ADDRESS" first: what is touched. Says "ready: PID" once it is so, and then sleeps until it is killed; after a line of stdin, if it waits
  * for one, it says "ended" or "closed", and is ready again.
  */
 #include <errno.h>
@@ -39,6 +39,7 @@
 #define N_MAX 1000
 #define TIMERS 50
 #define YIELDERS 4
+#define TOUCHED 0x123 /* of the page */
 
 static int n;
 static atomic_int begun, ended;
@@ -187,7 +188,7 @@ static long page_touch(void *arg)
 {
 	(void)arg;
 	atomic_fetch_add(&begun, 1);
-	return *page;
+	return page[TOUCHED];
 }
 
 static void touch(void *arg)
@@ -200,21 +201,32 @@ static void touch_in_call(void *arg)
 	grt_blocking_call(page_touch, arg);
 }
 
-/* Who touches it sleeps until somebody copies a page there, which nobody does. */
-static void page_make(void)
+static int file_make(void)
+{
+	int fd = memfd_create("field-page", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, sysconf(_SC_PAGESIZE)))
+		die("make a file in memory");
+	return fd;
+}
+
+/* Who touches it sleeps until somebody copies a page there, which nobody does. file: -1: anonymous memory. */
+static void page_make(int file)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	long bytes = sysconf(_SC_PAGESIZE);
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
-	page = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		    0);
+	page = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+		    file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, file, 0);
 	reg.range.start = (unsigned long)page;
 	reg.range.len = (unsigned long)bytes;
 	if (fd < 0 || page == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) ||
 	    ioctl(fd, UFFDIO_REGISTER, &reg))
 		die("make a page that is not there");
+	printf("page %p\n", (const void *)(page + TOUCHED));
+	fflush(stdout);
 }
 
 /* --- C27 --- */
@@ -309,9 +321,9 @@ static void run_raw(void)
 	start(read_unseen, 0, n);
 }
 
-static void run_fault(void (*fn)(void *))
+static void run_fault(void (*fn)(void *), int file)
 {
-	page_make();
+	page_make(file);
 	start(timer_tick, 0, TIMERS);
 	start(fn, 0, n);
 }
@@ -342,9 +354,9 @@ static int main_fn(void *arg)
 	else if (!strcmp(mode, "raw"))
 		run_raw();
 	else if (!strcmp(mode, "fault"))
-		run_fault(touch);
+		run_fault(touch, file_make());
 	else if (!strcmp(mode, "fault_call"))
-		run_fault(touch_in_call);
+		run_fault(touch_in_call, -1);
 	else if (!strcmp(mode, "yield"))
 		run_yield();
 	else

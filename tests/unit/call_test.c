@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../../tools/model/brief.h"
 #include "../../tools/syscalls.h"
 #include "../../tools/view/call.h"
 #include "records.h"
@@ -121,6 +122,52 @@ static void hostages_without_a_call_say_why(void **state)
 	assert_string_equal(text_of(&t, named), "asleep outside of any call: page fault or lock");
 }
 
+/* A page fault: the kernel's stack says so; an address alone may be of an older one. */
+static struct model *given_fault_in(const char *kernel, uint32_t nr, bool has_mapping)
+{
+	struct model *m = model_new();
+	struct row r = { .m = 1, .tid = 1, .p = 1, .kernel_state = 'S', .nr = (int32_t)nr };
+
+	r.state = nr == (uint32_t)GRT_NR_NONE ? GRT_MS_hostage : GRT_MS_blocked;
+	r.arg = 0x2000;
+	rec_text(m, GRT_TEXT_FUNCTION, 0x2000, "slow_lookup");
+	rec_text(m, GRT_TEXT_KERNEL, 0x9000, kernel);
+	if (has_mapping)
+		rec_text(m, GRT_TEXT_MAPPING, 0x7010, "/data/index");
+	rec_apply(m, MS_NS, GRT_K_SNAP_BEGIN, 1, 1, 0, MS_NS, 0, 0);
+	rec_row(m, MS_NS, &r);
+	rec_apply_of(m, MS_NS, 1, GRT_K_SNAP_FAULT, 0x7010);
+	rec_stack(m, MS_NS, 1, GRT_STACK_KERNEL, 0, 1, 0x9000, 0, 0);
+	rec_apply(m, MS_NS, GRT_K_SNAP_END, 1, 1, 0, 0, 0, 0);
+	return m;
+}
+
+static void fault_is(const char *kernel, int nr, bool has_mapping, const char *text,
+		     const char *brief)
+{
+	struct model *m = given_fault_in(kernel, (uint32_t)nr, has_mapping);
+	const struct model_thread *t;
+	char buf[BRIEF_BYTES];
+
+	assert_int_equal(model_threads(m, &t), 1);
+	assert_string_equal(text_of(t, m), text);
+	brief_call(buf, m, t);
+	assert_string_equal(buf, brief);
+	model_free(m);
+}
+
+static void a_page_fault_has_its_address_and_what_is_mapped_there(void **state)
+{
+	(void)state;
+	fault_is("filemap_fault", GRT_NR_NONE, true, "page fault at 0x7010</data/index>",
+		 "page fault in /data/index");
+	fault_is("handle_userfault", GRT_NR_NONE, false, "page fault at 0x7010", "page fault");
+	fault_is("filemap_fault", GRT_NR_FOREIGN, true,
+		 "foreign slow_lookup: page fault at 0x7010</data/index>", "foreign slow_lookup");
+	fault_is("do_signal_stop", GRT_NR_NONE, true,
+		 "asleep outside of any call: page fault or lock", "call not known");
+}
+
 static void short_buffers_hold(void **state)
 {
 	struct model_thread t = { .nr = SYS_read, .has_args = true, .args = { 7, 0, 65536 } };
@@ -146,6 +193,7 @@ int main(void)
 		cmocka_unit_test(foreign_functions_have_names_or_addresses),
 		cmocka_unit_test(no_call_is_no_word),
 		cmocka_unit_test(hostages_without_a_call_say_why),
+		cmocka_unit_test(a_page_fault_has_its_address_and_what_is_mapped_there),
 		cmocka_unit_test(short_buffers_hold),
 	};
 

@@ -132,25 +132,17 @@ static void sizes_that_would_take_all_memory_are_refused(void **state)
 static void hostile_records_do_the_model_no_harm(void **state)
 {
 	static const uint16_t kinds[] = {
-		GRT_K_m_new,
-		GRT_K_retake,
-		GRT_K_handoff,
-		GRT_K_handoff_done,
-		GRT_K_SNAP_BEGIN,
-		GRT_K_SNAP_SCHED,
-		GRT_K_SNAP_P,
-		GRT_K_SNAP_M,
-		GRT_K_SNAP_CALL,
-		GRT_K_SNAP_G,
-		GRT_K_SNAP_COUNT,
-		GRT_K_SNAP_END,
-		GRT_K_SNAP_STACK,
-		GRT_K_SNAP_COST,
-		GRT_K_TEXT,
-		GRT_K_LOST,
-		GRT_K_SWITCH_OUT,
-		GRT_K_netpoll_run,
-		GRT_K_exitsyscall_slow,
+		GRT_K_m_new,       GRT_K_retake,
+		GRT_K_handoff,     GRT_K_handoff_done,
+		GRT_K_SNAP_BEGIN,  GRT_K_SNAP_SCHED,
+		GRT_K_SNAP_P,      GRT_K_SNAP_M,
+		GRT_K_SNAP_CALL,   GRT_K_SNAP_G,
+		GRT_K_SNAP_COUNT,  GRT_K_SNAP_END,
+		GRT_K_SNAP_STACK,  GRT_K_SNAP_COST,
+		GRT_K_SNAP_LIMITS, GRT_K_SNAP_WAIT,
+		GRT_K_SNAP_FAULT,  GRT_K_TEXT,
+		GRT_K_LOST,        GRT_K_SWITCH_OUT,
+		GRT_K_netpoll_run, GRT_K_exitsyscall_slow,
 	};
 	struct model *m = model_new();
 	char why[256];

@@ -19,6 +19,15 @@ static inline void rec_apply(struct model *m, uint64_t time_ns, uint16_t kind, u
 	model_apply(m, &rec);
 }
 
+/* Of one thread. */
+static inline void rec_apply_of(struct model *m, uint64_t time_ns, uint32_t tid, uint16_t kind,
+				uint64_t a)
+{
+	struct grt_rec rec = { .time_ns = time_ns, .tid = tid, .kind = kind, .arg = { a } };
+
+	model_apply(m, &rec);
+}
+
 static inline void rec_retake(struct model *m, uint64_t t, uint64_t p, uint64_t from_m,
 			      uint64_t in_call_ns, uint64_t by, uint64_t asleep_since_ns)
 {

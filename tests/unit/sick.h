@@ -10,6 +10,7 @@
 #include "scene.h"
 
 #define SICK_FN 0x5555aaaa0000ull
+#define SICK_PAGE 0x7f2c40001010ull
 
 enum {
 	PC_READ = 0x1000,
@@ -18,7 +19,7 @@ enum {
 	PC_SERVE = 0x4000,
 	PC_LOOKUP = 0x5000
 };
-enum { PC_SCHEDULE = 0x9000, PC_URANDOM = 0x9100, PC_RECV = 0x9200 };
+enum { PC_SCHEDULE = 0x9000, PC_URANDOM = 0x9100, PC_RECV = 0x9200, PC_FAULT = 0x9300 };
 
 static const uint64_t sick_args[][6] = {
 	{ 7, 0x7f00, 65536 },
@@ -63,6 +64,8 @@ static inline void sick_names(struct model *m)
 	rec_text(m, GRT_TEXT_FUNCTION, SICK_FN, "slow_lookup");
 	rec_text(m, GRT_TEXT_KERNEL, PC_SCHEDULE, "__schedule");
 	rec_text(m, GRT_TEXT_KERNEL, PC_URANDOM, "urandom_read_iter");
+	rec_text(m, GRT_TEXT_KERNEL, PC_FAULT, "filemap_fault");
+	rec_text(m, GRT_TEXT_MAPPING, SICK_PAGE, "/data/index");
 	rec_text(m, GRT_TEXT_KERNEL, PC_RECV, "unix_stream_read_generic");
 	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
 		rec_text(m, GRT_TEXT_FUNCTION, frames[i].pc, frames[i].function);
@@ -101,6 +104,8 @@ static inline void sick_threads(struct model *m, uint64_t t)
 	r.kernel_state = 'D';
 	r.p = 1;
 	rec_row(m, t, &r);
+	rec_apply_of(m, t, r.tid, GRT_K_SNAP_FAULT, SICK_PAGE);
+	rec_stack(m, t, r.tid, GRT_STACK_KERNEL, 0, 2, PC_SCHEDULE, PC_FAULT, 0);
 	r = sick_row(8, 0, GRT_NR_NONE, NULL);
 	r.state = GRT_MS_idle;
 	r.g = 0;

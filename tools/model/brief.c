@@ -82,12 +82,37 @@ static void put_foreign(char *buf, const struct model *m, bool has_arg, uint64_t
 		snprintf(buf, BRIEF_BYTES, "foreign call");
 }
 
+bool brief_is_in_page_fault(const struct model *m, const struct model_thread *t)
+{
+	static const char *const part[] = { "_fault", "userfault", "fault_page" };
+	const struct model_frame *f;
+	size_t n = model_stack(m, t, GRT_STACK_KERNEL, &f);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *name = model_text(m, GRT_TEXT_KERNEL, f[i].pc);
+
+		for (size_t k = 0; name && k < sizeof(part) / sizeof(part[0]); k++)
+			if (strstr(name, part[k]))
+				return true;
+	}
+	return false;
+}
+
+static void put_fault(char *buf, const struct model *m, const struct model_thread *t)
+{
+	const char *mapping = model_text(m, GRT_TEXT_MAPPING, t->fault_addr);
+
+	snprintf(buf, BRIEF_BYTES, "page fault%s%s", mapping ? " in " : "", mapping ? mapping : "");
+}
+
 void brief_call(char buf[BRIEF_BYTES], const struct model *m, const struct model_thread *t)
 {
 	if (t->state == GRT_MS_locked)
 		snprintf(buf, BRIEF_BYTES, "locked to a parked goroutine");
 	else if (t->nr == GRT_NR_FOREIGN)
 		put_foreign(buf, m, true, t->call_arg);
+	else if (t->nr < 0 && brief_is_in_page_fault(m, t))
+		put_fault(buf, m, t);
 	else if (t->nr < 0)
 		snprintf(buf, BRIEF_BYTES, "call not known");
 	else

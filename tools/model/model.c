@@ -171,7 +171,7 @@ void model_apply(struct model *m, const struct grt_rec *rec)
 {
 	if (rec->kind == GRT_K_LOST)
 		lost_add(m, rec->arg[0], rec->arg[1]);
-	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind <= GRT_K_SNAP_WAIT)
+	else if (rec->kind >= GRT_K_SNAP_BEGIN && rec->kind < GRT_K_TEXT)
 		snapshot_apply(m, rec);
 	else if (rec->kind == GRT_K_TEXT)
 		text_apply(m, rec);

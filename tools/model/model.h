@@ -38,6 +38,7 @@ struct model_thread {
 	uint64_t call_arg; /* first argument, or foreign function */
 	bool has_args;
 	uint64_t args[6];
+	uint64_t fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */
 	uint16_t inner_nr_1; /* whose args these are, of a foreign function: number + 1; 0: none */
 	struct model_stack {
 		uint32_t at, n; /* in the frames of the snapshot: model_stack() */

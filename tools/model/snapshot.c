@@ -90,6 +90,14 @@ static void call_row(struct snapshot *s, const struct grt_rec *rec)
 	t->inner_nr_1 = rec->flags >> GRT_RF_CALL_SHIFT;
 }
 
+static void fault_row(struct snapshot *s, const struct grt_rec *rec)
+{
+	struct model_thread *t = s->nthreads ? &s->threads[s->nthreads - 1] : NULL;
+
+	if (t && t->tid == rec->tid)
+		t->fault_addr = rec->arg[0];
+}
+
 static bool stack_row(struct snapshot *s, struct model_thread *t, const struct grt_rec *rec)
 {
 	uint32_t which = rec->arg[0] & 0xff, n = rec->arg[0] >> 8 & 0xff;
@@ -253,6 +261,9 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		break;
 	case GRT_K_SNAP_CALL:
 		call_row(s, rec);
+		break;
+	case GRT_K_SNAP_FAULT:
+		fault_row(s, rec);
 		break;
 	case GRT_K_SNAP_STACK:
 		is_kept = stack_row(s, s->nthreads ? &s->threads[s->nthreads - 1] : NULL, rec);

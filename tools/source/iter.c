@@ -101,6 +101,7 @@ static void copy_registers(struct thread_row *t, const struct task_row *r)
 	t->has_registers = true;
 	t->nkernel = r->nkernel < KERNEL_FRAMES ? (uint8_t)r->nkernel : KERNEL_FRAMES;
 	memcpy(t->kernel, r->kernel, sizeof(t->kernel));
+	t->fault_addr = r->fault_addr;
 }
 
 static bool add_row(struct threads_iter *it, const struct task_row *r, struct thread_list *ret)

@@ -14,6 +14,7 @@
 
 #include "../syscalls.h"
 #include "../target/fdname.h"
+#include "../target/mappings.h"
 #include "../target/pathname.h"
 #include "threads.h"
 
@@ -37,6 +38,7 @@ struct names {
 	const struct target *target;
 	struct fdname *fdname;
 	struct symname *symname;
+	struct mappings *mappings;
 	uint64_t sent[SENT_SLOTS]; /* hash of (what, key, text), by hash of (what, key) */
 	uint64_t call[CALL_SLOTS]; /* hash of the call that a thread was last seen in, by tid */
 	uint64_t named[NAMED_FDS / 64]; /* descriptors, in this snapshot */
@@ -52,7 +54,8 @@ struct names *names_new(const struct target *t)
 	n->target = t;
 	n->fdname = fdname_new(t->via_tid);
 	n->symname = symname_new(t->via_tid);
-	if (n->fdname && n->symname)
+	n->mappings = mappings_new(t->via_tid);
+	if (n->fdname && n->symname && n->mappings)
 		return n;
 	names_free(n);
 	return NULL;
@@ -64,6 +67,7 @@ void names_free(struct names *n)
 		return;
 	fdname_free(n->fdname);
 	symname_free(n->symname);
+	mappings_free(n->mappings);
 	free(n);
 }
 
@@ -76,6 +80,7 @@ void names_begin(struct names *n)
 {
 	maps_refresh(symname_maps(n->symname));
 	fdname_refresh(n->fdname);
+	mappings_refresh(n->mappings);
 	memset(n->named, 0, sizeof(n->named));
 	memset(n->looked, 0, sizeof(n->looked));
 }
@@ -299,4 +304,12 @@ void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_r
 	if (nr == GRT_NR_FOREIGN && call)
 		nr = (call->flags >> GRT_RF_CALL_SHIFT) - 1;
 	name_arguments(n, nr, all, row->arg[5], is_same, emit, arg);
+}
+
+void names_of_fault(struct names *n, uint64_t addr, source_emit_fn emit, void *arg)
+{
+	const char *name = mappings_name(n->mappings, addr);
+
+	if (name)
+		names_put(n, GRT_TEXT_MAPPING, addr, name, emit, arg);
 }

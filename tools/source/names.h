@@ -20,6 +20,8 @@ void names_begin(struct names *n);
 /* What the M row of a thread, and its CALL row or NULL, need. */
 void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
 		  source_emit_fn emit, void *arg);
+/* What is mapped where a thread touched memory that is not there yet. */
+void names_of_fault(struct names *n, uint64_t addr, source_emit_fn emit, void *arg);
 /* Functions of the target, for who names them too. */
 struct symname *names_functions(const struct names *n);
 /* One name, if it is new or has changed. */

@@ -165,6 +165,16 @@ static void emit_ps(const struct snapshot *s, const struct out *o)
 		    tables_p(t, i, &l->p_schedtick), 0);
 }
 
+static void emit_fault(const struct snapshot *s, const struct out *o, const struct thread_row *t)
+{
+	struct grt_rec rec = { .time_ns = o->now_ns, .tid = t->tid, .kind = GRT_K_SNAP_FAULT };
+
+	rec.arg[0] = t->fault_addr;
+	o->emit(o->arg, &rec);
+	if (s->names)
+		names_of_fault(s->names, t->fault_addr, o->emit, o->arg);
+}
+
 static void emit_thread(const struct snapshot *s, const struct out *o, const struct m_view *m,
 			const struct thread_row *t, bool is_torn, bool is_retried)
 {
@@ -189,6 +199,8 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 		o->emit(o->arg, &call);
 	if (s->names)
 		names_of_row(s->names, &rec, has_call ? &call : NULL, o->emit, o->arg);
+	if (t->fault_addr && !is_torn)
+		emit_fault(s, o, t);
 	if (s->stacks && !s->has_late_stacks)
 		stacks_emit(s->stacks, t, o->now_ns, o->emit, o->arg);
 }

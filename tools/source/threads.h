@@ -35,6 +35,7 @@ struct thread_row {
 	bool has_registers;
 	uint8_t nkernel;
 	uint64_t kernel[THREAD_KERNEL_FRAMES]; /* where in the kernel it sleeps, innermost first */
+	uint64_t fault_addr; /* what it touched, if that is why; 0: in no page fault, or not known */
 };
 
 struct thread_list {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../model/brief.h"
 #include "../syscalls.h"
 #include "call.h"
 
@@ -137,27 +138,21 @@ static void put_foreign(struct line *l, const struct model *m, const struct mode
 		put(l, "foreign 0x%" PRIx64, t->call_arg);
 }
 
-static bool is_in_page_fault(const struct model *m, const struct model_thread *t)
+/* "page fault at 0x7f2c40000010</data/index>" */
+static void put_fault(struct line *l, const struct model *m, const struct model_thread *t)
 {
-	static const char *const part[] = { "_fault", "userfault", "fault_page" };
-	const struct model_frame *f;
-	size_t n = model_stack(m, t, GRT_STACK_KERNEL, &f);
+	const char *mapping = model_text(m, GRT_TEXT_MAPPING, t->fault_addr);
 
-	for (size_t i = 0; i < n; i++) {
-		const char *name = model_text(m, GRT_TEXT_KERNEL, f[i].pc);
-
-		for (size_t k = 0; name && k < sizeof(part) / sizeof(part[0]); k++)
-			if (strstr(name, part[k]))
-				return true;
-	}
-	return false;
+	put(l, "page fault");
+	if (t->fault_addr)
+		put(l, " at 0x%" PRIx64, t->fault_addr);
+	if (t->fault_addr && mapping)
+		put(l, "<%s>", mapping);
 }
 
 /* A P that can run nobody, though its M is in no call that we know of. */
-static const char *hostage_why(const struct model *m, const struct model_thread *t)
+static const char *hostage_why(const struct model_thread *t)
 {
-	if (is_in_page_fault(m, t))
-		return "page fault";
 	switch (t->kernel_state) {
 	case 'T':
 	case 't':
@@ -179,11 +174,16 @@ void call_text(char *buf, size_t bytes, const struct model *m, const struct mode
 		if (t->inner_nr_1) {
 			put(&l, ": ");
 			put_syscall(&l, m, t, t->inner_nr_1 - 1);
+		} else if (brief_is_in_page_fault(m, t)) {
+			put(&l, ": ");
+			put_fault(&l, m, t);
 		}
 	} else if (t->nr >= 0) {
 		put_syscall(&l, m, t, t->nr);
+	} else if (t->state == GRT_MS_hostage && brief_is_in_page_fault(m, t)) {
+		put_fault(&l, m, t);
 	} else if (t->state == GRT_MS_hostage) {
-		put(&l, "%s", hostage_why(m, t));
+		put(&l, "%s", hostage_why(t));
 	}
 	if (t->attr & GRT_MA_WAITING)
 		put(&l, "%s%s", l.n ? "; " : "",

@@ -4,6 +4,7 @@
  * for what is not known. The promise is schema/ (JSON Schema, also `gotrace schema NAME`); whoever
  * changes a member changes it there.
  */
+#include "../model/brief.h"
 #include "../syscalls.h"
 #include "formats.h"
 
@@ -73,6 +74,18 @@ static void row(struct view *v, const struct model *m)
 	object_end(v, m);
 }
 
+static void put_fault(struct json *j, const struct model *m, const struct model_thread *t)
+{
+	if (!t->fault_addr || !brief_is_in_page_fault(m, t)) {
+		json_null(j, "fault");
+		return;
+	}
+	json_open(j, "fault", '{');
+	json_uint(j, "address", t->fault_addr);
+	json_text(j, "mapping", model_text(m, GRT_TEXT_MAPPING, t->fault_addr));
+	json_close(j);
+}
+
 void json_call(struct json *j, const char *key, const struct model *m, const struct model_thread *t)
 {
 	const struct syscall_desc *d = syscall_desc(t->nr);
@@ -96,6 +109,7 @@ void json_call(struct json *j, const char *key, const struct model *m, const str
 	} else {
 		json_null(j, "args");
 	}
+	put_fault(j, m, t);
 	json_close(j);
 }
 
