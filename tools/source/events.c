@@ -21,6 +21,8 @@
 
 #define SWITCH_ENTRY_NS 60 /* to a program at sched_switch and back: 40 to 80 here */
 #define RING_BYTES (4u << 20)
+/* CPUs take their times a little before they get their places in the ring. */
+#define DRAIN_AHEAD_NS 10000000u
 /* Threads that have left the runtime, but not the kernel yet; those that the first look found and that
  * were gone before BPF was told of them. */
 #define ENTRIES_MARGIN 1024u
@@ -44,6 +46,7 @@ struct events {
 	uint64_t notes_lost;
 	source_emit_fn emit; /* while draining */
 	void *arg;
+	uint64_t until_ns;
 };
 
 static bool is_wanted(const struct events_opts *o, const struct probe_site *s)
@@ -180,10 +183,12 @@ static int attach_kernel_events(struct events *e, bool want_switches)
 static int on_record(void *arg, void *data, size_t bytes)
 {
 	struct events *e = arg;
+	const struct grt_rec *rec = data;
 
-	if (bytes == sizeof(struct grt_rec))
-		e->emit(e->arg, data);
-	return 0;
+	if (bytes != sizeof(*rec))
+		return 0;
+	e->emit(e->arg, rec);
+	return rec->time_ns > e->until_ns ? -EAGAIN : 0;
 }
 
 static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
@@ -255,11 +260,12 @@ void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr, ui
 		e->notes_lost++;
 }
 
-int events_drain(struct events *e, source_emit_fn emit, void *arg)
+void events_drain(struct events *e, source_emit_fn emit, void *arg)
 {
 	e->emit = emit;
 	e->arg = arg;
-	return ring_buffer__consume(e->ring);
+	e->until_ns = threads_now_ns() + DRAIN_AHEAD_NS;
+	ring_buffer__consume(e->ring);
 }
 
 int events_fd(const struct events *e)

@@ -32,8 +32,11 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 			   size_t why_bytes);
 /* Tell BPF which M a thread is, for threads older than the attach. What finds no room is counted as lost. */
 void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr, uint64_t m_id);
-/* Hand on what has arrived. Returns how many records. */
-int events_drain(struct events *e, source_emit_fn emit, void *arg);
+/*
+ * Hand on what has arrived. What a target puts there meanwhile may stay for the next call: one that is faster
+ * than we are would else hold us here for ever.
+ */
+void events_drain(struct events *e, source_emit_fn emit, void *arg);
 int events_fd(const struct events *e); /* readable when a lot has arrived */
 int events_wanted(const struct events *e);
 bool events_has_switches(const struct events *e);
