@@ -5,23 +5,25 @@
 The target is the http example under wrk. What is compared is its CPU time a request, by the process's own
 clock: what gotrace itself burns is not in it and is stated apart. To see an effect below 1 %:
 
-  One server process and its connections stay throughout: memory and tables are the same, watched or not.
-  Server and wrk share one CPU, GOMAXPROCS=1. On two, who waits for whom decides how many requests come in
-  one batch, and that changes a request's cost by several times the effect; on one, wrk fills the sockets,
-  the server empties them, and the batches are alike. The price is several times the hand-offs that a server
-  with a CPU of its own has, as wrk interrupts it within calls: more probe hits, so rather too much cost
-  than too little. gotrace runs where the kernel puts it.
-  A quad is half a second unwatched, twice half a second watched, half a second unwatched (ABBA): a drift
-  that is even over the two seconds cancels. The watched second holds one row, as every second of a user's.
-  A quad in which the target's share of the CPU differs by more than a fifth is left out, watched or not:
-  others had the CPU, and who must wait meets other batches. How many were left out is told.
-  The noise is measured like the cost: quads with the same pauses and no gotrace take turns with the others.
+  Two servers run at once, each under its own wrk, all on one CPU, GOMAXPROCS=1; gotrace watches one of them.
+  What a request costs wanders by 13 % from one quarter of a second to the next, by what else the host does,
+  but for both alike: the ratio of the two wanders by 2.4 %, and evenly, so that longer blocks help (4 s: 0.6 %).
+  A turn is two blocks: one server watched, then the other. The first's ratio over the second's is twice
+  the cost, and what makes the servers differ cancels. Which is watched first alternates.
+  On one CPU, as on two who waits for whom decides how many requests come in one batch, and that changes
+  a request's cost by several times the effect. The price is several times the hand-offs that a server with a
+  CPU of its own has, as it is interrupted within calls: more probe hits, so rather too much cost than
+  too little. gotrace runs where the kernel puts it.
+  A block is whole seconds: it holds a row of the watching gotrace for each, as a user's does.
+  A program on sched_switch runs for the whole machine, so that the other server pays, too, and the ratio
+  hides it: at most as much as the account from below says, and all of that is added.
+  The noise is measured like the cost: every third turn has the same pauses and no gotrace.
 
-Quads end up as their median and its 95 % interval by order statistics (the sign test turned round: no
+Turns end up as their median and its 95 % interval by order statistics (the sign test turned round: no
 assumption on how the noise is distributed). Beside it stands an account from below: what the kernel says
 its BPF programs ran (bpf_stats; a watched second of its own, since counting costs too), and probe hits times
-what a hit costs, measured here. The program on sched_switch runs for the whole machine; the scheduler takes
-the time before it, so that who comes pays, once each time a thread of the target gets the CPU.
+what a hit costs, measured here. The scheduler takes the time before the program on sched_switch, so that who
+comes pays, once each time a thread of the target gets the CPU.
 """
 
 import argparse
@@ -44,15 +46,16 @@ COMMANDS = {  # options behind the pid, and what it may add in %
     "handoff": (["-i", "1s"], 1),
     "netpoll": (["-i", "1s"], 3),
 }
-HALF_S = 0.5
+BLOCK_S = 4  # or twice what is waited before it
+ACCOUNT_S = 1
 SETTLE_S = 0.15  # after the attach and after the detach; rows come on the second and must stay inside
 # How long after the attach gotrace is measured: by then --max-overhead may have shed what costs too much.
 AFTER_S = float(os.environ.get("AFTER", SETTLE_S))
 WARM_S = 1.5
-LATE_S = 30  # a busy machine may take longer for as many quads as it needs
+LATE_S = 30  # a busy machine may take longer for as many turns as it needs
 TRIES = 5
-SHARE_SPREAD = 1.2  # between the slices of one quad
-QUADS_MIN = 6  # fewer have no 95 % interval
+TURNS_MIN = 6  # fewer have no 95 % interval
+NOISE_EVERY = 3
 HOT_CHUNKS = 11  # with a trap in every call
 PAIR_TRIES = 5
 PROBES_PER_PAIR = 2  # entersyscall, exitsyscall
@@ -76,13 +79,19 @@ class Starved(Skip):
 
 
 class Slice:
-    """What the target did in a while."""
+    """What a server did in a while: made where that begins, ended by end()."""
 
-    def __init__(self, pid, seconds):
-        began, cpu, answered = time.monotonic(), cpu_ns(pid), requests(pid)
-        time.sleep(seconds)
-        self.cpu_ns, self.requests = cpu_ns(pid) - cpu, requests(pid) - answered
-        self.seconds = time.monotonic() - began
+    def __init__(self, pid):
+        self.pid, self.began = pid, time.monotonic()
+        self.cpu_ns, self.requests = cpu_ns(pid), requests(pid)
+
+    def end(self):
+        self.cpu_ns, self.requests = cpu_ns(self.pid) - self.cpu_ns, requests(self.pid) - self.requests
+        self.seconds = time.monotonic() - self.began
+        if self.requests == 0:
+            is_busy = os.getloadavg()[0] > os.cpu_count()
+            raise Starved("skipped: others have the CPU" if is_busy else "failed: http answers nothing")
+        return self
 
     @property
     def ns(self):
@@ -102,32 +111,40 @@ def one_cpu():
     os.sched_setaffinity(0, {CPU})
 
 
+class Server:
+    """The http example on the one CPU."""
+
+    def __init__(self, build, stack):
+        http = stack.enter_context(Child([f"{build}/examples/http", "--port", "0"], preexec_fn=one_cpu,
+                                         env=dict(os.environ, GOMAXPROCS="1")))
+        self.url = "http://" + re.search(r"127\.0\.0\.1:\d+", http.until("listening")).group(0) + "/"
+        self.pid = http.p.pid
+
+
 class Load:
-    """The server under wrk, both on one CPU."""
+    """Two servers, each under its wrk, all on one CPU."""
 
     def __init__(self, build, conns, seconds):
         self.stack = contextlib.ExitStack()
-        pinned = {"preexec_fn": one_cpu}
         try:
-            http = self.stack.enter_context(Child([f"{build}/examples/http", "--port", "0"],
-                                                  env=dict(os.environ, GOMAXPROCS="1"), **pinned))
-            url = "http://" + re.search(r"127\.0\.0\.1:\d+", http.until("listening")).group(0) + "/"
-            self.wrk = self.stack.enter_context(
-                Child(["wrk", "-t1", f"-c{conns}", f"-d{seconds:.0f}s", url], **pinned))
+            self.servers = [Server(build, self.stack) for _ in range(2)]
+            self.wrks = [self.stack.enter_context(
+                Child(["wrk", "-t1", f"-c{conns}", f"-d{seconds:.0f}s", server.url], preexec_fn=one_cpu))
+                for server in self.servers]
         except BaseException:
             self.stack.close()
             raise
-        self.pid = http.p.pid
+        self.pids = [server.pid for server in self.servers]
         time.sleep(WARM_S)
 
-    def slice(self, seconds):
-        got = Slice(self.pid, seconds)
-        if self.wrk.p.poll() is not None:
+    def block(self, seconds):
+        """The slices of both, of the same time."""
+        slices = [Slice(pid) for pid in self.pids]
+        time.sleep(seconds)
+        slices = [s.end() for s in slices]
+        if any(wrk.p.poll() is not None for wrk in self.wrks):
             raise Skip("failed: wrk ended early")
-        if got.requests == 0:
-            is_busy = os.getloadavg()[0] > os.cpu_count()
-            raise Starved("skipped: others have the CPU" if is_busy else "failed: http answers nothing")
-        return got
+        return slices
 
     def __enter__(self):
         return self
@@ -165,26 +182,25 @@ class Watcher(Child):
             raise Skip(self.why())
 
     def programs(self):
-        """Nanoseconds and runs of its BPF programs so far, by type."""
-        sums = {}
+        """Type, nanoseconds and runs so far of each of its BPF programs."""
+        got = {}
         for fd in os.listdir(f"/proc/{self.pid}/fdinfo"):
             with open(f"/proc/{self.pid}/fdinfo/{fd}") as f:
                 info = dict(re.findall(r"^(\w+):\s+(\d+)$", f.read(), re.M))
             if "prog_type" in info:
-                ns, runs = sums.get(int(info["prog_type"]), (0, 0))
-                sums[int(info["prog_type"])] = (ns + int(info["run_time_ns"]),
-                                                runs + int(info["run_cnt"]))
-        return sums
+                got[info["prog_id"]] = [int(info[k]) for k in ("prog_type", "run_time_ns", "run_cnt")]
+        return got
 
 
 class Series:
-    """Relative differences in %, one a quad."""
+    """What one of two pays more for being watched, in %, one a turn."""
 
     def __init__(self):
         self.values = []
 
-    def add(self, outer, inner):
-        self.values.append((sum(s.ns for s in inner) / sum(s.ns for s in outer) - 1) * 100)
+    def add(self, first, second):
+        """Pairs of the two servers' numbers: while the first was watched, and while the second was."""
+        self.values.append((first[0] / first[1] / (second[0] / second[1]) - 1) / 2 * 100)
 
     def median(self):
         return statistics.median(self.values)
@@ -208,70 +224,64 @@ class Cost:
     """All that one command under one load was found to cost."""
 
     def __init__(self, after_s):
-        self.after_s = after_s
+        self.after_s, self.block_s = after_s, max(BLOCK_S, 2 * after_s)
         self.cost, self.noise = Series(), Series()
         self.base_ns, self.own_pct = [], []
         self.attach_s = 0.1
-        self.left_out = 0
         self.bpf_pct = self.switches_s = self.run_ns = self.hits_pct = self.hits_s = 0.0
 
-    def quads(self):
-        return min(len(self.cost.values), len(self.noise.values))
-
-    def is_even(self, slices):
-        shares = [s.cpu_ns / s.seconds for s in slices]
-        is_even = max(shares) <= min(shares) * SHARE_SPREAD
-        self.left_out += not is_even
-        return is_even
-
-    def watched(self, build, command, load):
-        outer = [load.slice(HALF_S)]
+    def watched(self, build, command, load, which):
+        """What a request costs each server, while one of them is watched."""
         began = time.monotonic()
-        with Watcher(build, command, load.pid) as watcher:
+        with Watcher(build, command, load.pids[which]) as watcher:
             self.attach_s = time.monotonic() - began
             time.sleep(self.after_s)
             own = cpu_ns(watcher.pid)
-            inner = [load.slice(HALF_S), load.slice(HALF_S)]
+            slices = load.block(self.block_s)
             own = cpu_ns(watcher.pid) - own
             watcher.check()
         time.sleep(SETTLE_S)
-        outer.append(load.slice(HALF_S))
-        if not self.is_even(outer + inner):
-            return
-        self.cost.add(outer, inner)
-        self.own_pct.append(own / 1e7 / sum(s.seconds for s in inner))
-        self.base_ns += [s.ns for s in outer]
+        self.own_pct.append(own / 1e7 / slices[0].seconds)
+        self.base_ns.append(slices[1 - which].ns)
+        return [s.ns for s in slices]
 
     def unwatched(self, load):
-        outer = [load.slice(HALF_S)]
         time.sleep(self.attach_s + self.after_s)
-        inner = [load.slice(HALF_S), load.slice(HALF_S)]
+        slices = load.block(self.block_s)
         time.sleep(SETTLE_S)
-        outer.append(load.slice(HALF_S))
-        if self.is_even(outer + inner):
-            self.noise.add(outer, inner)
+        return [s.ns for s in slices]
+
+    def turn(self, build, command, load, number):
+        if number % NOISE_EVERY == NOISE_EVERY - 1:
+            self.noise.add(self.unwatched(load), self.unwatched(load))
+            return
+        got = {which: self.watched(build, command, load, which)
+               for which in ((0, 1) if number % 2 == 0 else (1, 0))}
+        self.cost.add(got[0], got[1])
 
     def account(self, build, command, load, hit_ns):
-        """One more watched second, with the kernel's clocks on."""
+        """A watched second of its own, with the kernel's clocks on."""
         with Child([f"{build}/bench/watch", "stats"]) as stats:
             stats.until("counting")
-            with Watcher(build, command, load.pid) as watcher:
+            pid = load.pids[0]
+            with Watcher(build, command, pid) as watcher:
                 time.sleep(SETTLE_S)
-                before, switched = watcher.programs(), switches(load.pid)
-                target = load.slice(2 * HALF_S)
-                after, switched = watcher.programs(), switches(load.pid) - switched
+                before, switched = watcher.programs(), switches(pid)
+                target = load.block(ACCOUNT_S)[0]
+                after, switched = watcher.programs(), switches(pid) - switched
                 watcher.check()
             stats.finish()
         if not after:
             raise Skip("skipped: gotrace uses no BPF here")
-        for kind, (ns, runs) in after.items():
-            ns, runs = ns - before[kind][0], runs - before[kind][1]
+        self.switches_s = switched / target.seconds
+        for number, (kind, ns, runs) in after.items():
+            ns, runs = ns - before[number][1], runs - before[number][2]
             if kind == TYPE_KPROBE:
-                self.hits_s = runs / target.seconds
-                self.hits_pct = runs * hit_ns / target.cpu_ns * 100
-            else:
-                self.switches_s, self.run_ns = switched / target.seconds, ns / runs if runs else 0
-                self.bpf_pct = self.run_ns * switched / target.cpu_ns * 100
+                self.hits_s += runs / target.seconds
+                self.hits_pct += runs * hit_ns / target.cpu_ns * 100
+            elif runs >= switched:  # not the iterator, nor what runs when a thread begins or ends
+                self.run_ns += ns / runs
+                self.bpf_pct += ns / runs * switched / target.cpu_ns * 100
 
 
 def pair_ns(target):
@@ -307,19 +317,18 @@ def patient(attempt):
 
 
 def measure(build, command, seconds, hit_ns, after_s=AFTER_S):
-    """Quads with and without gotrace, the order changing, until the time is over."""
-    began, result = time.monotonic(), Cost(after_s)
-    late_s = LATE_S + 3 * QUADS_MIN * after_s  # two quads a turn, and some are left out
-    with Load(build, CONNS, 2 * seconds + late_s) as load:
+    """Turns with and without gotrace until the time is over."""
+    began, result, number = time.monotonic(), Cost(after_s), 0
+    late_s = LATE_S + 3 * TURNS_MIN * (after_s + result.block_s)
+    with Load(build, CONNS, 2 * seconds + 2 * late_s) as load:
         patient(lambda: result.account(build, command, load, hit_ns))
-        turn = 0
-        while (late := time.monotonic() - began - seconds) < 0 or result.quads() < QUADS_MIN:
+        while (late := time.monotonic() - began - seconds) < 0 or len(result.cost.values) < TURNS_MIN:
             if late > late_s:
-                raise Skip(f"skipped: {result.quads()} quads in {seconds + late:.0f} s: the machine is busy")
-            quads = [lambda: result.watched(build, command, load), lambda: result.unwatched(load)]
-            for quad in quads if turn % 2 == 0 else reversed(quads):
-                patient(quad)
-            turn += 1
+                turns = len(result.cost.values)
+                raise Skip(f"skipped: {turns} turns in {seconds + late:.0f} s: the machine is busy")
+            patient(lambda: result.turn(build, command, load, number))
+            number += 1
+    result.cost.values = [v + result.bpf_pct for v in result.cost.values]
     return result
 
 
@@ -334,15 +343,14 @@ def report(name, cost, hit_ns):
     """The lines of one command, for who runs this file by itself."""
     base_us, own_pct = statistics.median(cost.base_ns) / 1000, statistics.median(cost.own_pct)
     return [
-        (f"gotrace {name} adds, {cost.after_s:g} s after ({len(cost.cost.values)} quads)", cost.cost.text(),
+        (f"gotrace {name} adds, {cost.after_s:g} s after ({len(cost.cost.values)} turns)", cost.cost.text(),
          verdict(name, cost)),
-        (f"  noise: without gotrace ({len(cost.noise.values)} quads)", cost.noise.text(), ""),
+        (f"  noise: without gotrace ({len(cost.noise.values)} turns)", cost.noise.text(), ""),
         (f"  from below: BPF at {cost.switches_s:,.0f} switches/s, {cost.run_ns:.0f} ns",
          f"{cost.bpf_pct:.2f} %", ""),
         (f"  from below: {cost.hits_s:,.0f} probe hits/s of {hit_ns:.0f} ns", f"{cost.hits_pct:.2f} %", ""),
         ("  gotrace's own CPU time, of a core", f"{own_pct:.2f} %", ""),
         (f"  CPU a request, unwatched, {CONNS} connections", f"{base_us:.2f} us", ""),
-        ("  quads left out: others had the CPU", f"{cost.left_out}", ""),
     ]
 
 
@@ -358,7 +366,7 @@ def main():
     # Not at once: what we started must end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("cost.py: stopped before it had a result"))
     hit_ns = hit_ns_measure(args.build)
-    print(f"target   the http example, one P, on one CPU with wrk; load {os.getloadavg()[0]:.2f} before")
+    print(f"target   one of two http examples, one P each, on one CPU with their wrk; load {os.getloadavg()[0]:.2f} before")
     print("values   median [95 % interval]; from below: in the first second, before anything was shed")
     print()
     print(f"{'':52} | {'':25} | reach")

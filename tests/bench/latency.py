@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """latency.py [--seconds S] [--commands A,B] BUILD_DIR - what a watching gotrace adds to its target's p99.
 
-The load is that of cost.py: the http example and wrk on one CPU, gotrace where the kernel puts it. A slice is
-one run of wrk, as it tells its percentile at its end only: of a second, some 50,000 answers, so that p99 rests
-on 500. A quad is one slice unwatched, two watched, one unwatched; quads with the same pauses and no gotrace take
-turns with them and are the noise. Median of the quads and its 95 % interval, as in cost.py. The watched
-slices begin AFTER_S after the attach: by then --max-overhead has shed what costs too much.
+The load is that of cost.py: two http examples, each under its wrk, on one CPU, one of them watched. A slice is one
+run of wrk on each at the same time, as it tells its percentile at its end only: of three seconds, some 60,000
+answers, so that p99 rests on 600. p99 wanders by 10 % from one to the next, but for both servers alike: their
+ratio by 1.6 %. A turn is one server watched, then the other, as in cost.py; every third is the noise. Median
+of the turns and its 95 % interval. A watched slice begins AFTER_S after the attach: by then
+--max-overhead has shed what costs too much.
 """
 
 import argparse
@@ -17,57 +18,55 @@ import signal
 import sys
 import time
 
-from child import Child, Skip, run
-from cost import COMMANDS, CONNS, QUADS_MIN, SETTLE_S, Series, Watcher, one_cpu
+from child import TIMEOUT_S, Child, Skip
+from cost import COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, one_cpu
 
-AFTER_S = 4
+AFTER_S = float(os.environ.get("AFTER", 4))
+SLICE_S = 3
 P99_PCT = 2
 LUA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "p99.lua")
 
 
-class Slice:
-    """`ns`: as of cost.py's, so that a Series compares them."""
+def slices(servers):
+    """p99 of each, of the same time."""
+    with contextlib.ExitStack() as stack:
+        wrks = [stack.enter_context(Child(["wrk", "-t1", f"-c{CONNS}", f"-d{SLICE_S}s", "-s", LUA, s.url],
+                                          preexec_fn=one_cpu)) for s in servers]
+        texts = [wrk.p.communicate(timeout=TIMEOUT_S)[0].decode() for wrk in wrks]
+    got = [re.search(r"p99_us (\d+)", text) for text in texts]
+    if not all(got):
+        raise Skip("failed: wrk tells no p99")
+    return [int(m.group(1)) for m in got]
 
-    def __init__(self, url):
-        argv = ["taskset", "-c", "0", "wrk", "-t1", f"-c{CONNS}", "-d1s", "-s", LUA, url]
-        got = re.search(r"p99_us (\d+)", run(argv))
-        if not got:
-            raise Skip("failed: wrk tells no p99")
-        self.ns = int(got.group(1)) * 1000
 
-
-def watched(build, command, pid, url):
-    outer = [Slice(url)]
-    with Watcher(build, command, pid) as watcher:
+def watched(build, command, servers, which):
+    with Watcher(build, command, servers[which].pid) as watcher:
         time.sleep(AFTER_S)
-        inner = [Slice(url), Slice(url)]
+        got = slices(servers)
         watcher.check()
     time.sleep(SETTLE_S)
-    return outer + [Slice(url)], inner
+    return got
 
 
-def unwatched(url):
-    outer = [Slice(url)]
-    time.sleep(AFTER_S)
-    inner = [Slice(url), Slice(url)]
-    time.sleep(SETTLE_S)
-    return outer + [Slice(url)], inner
+def unwatched(servers):
+    time.sleep(AFTER_S + SETTLE_S)
+    return slices(servers)
 
 
 def measure(build, command, seconds):
     """Two Series: what gotrace adds, and the noise."""
-    added, noise, began, turn = Series(), Series(), time.monotonic(), 0
+    added, noise, began, number = Series(), Series(), time.monotonic(), 0
     with contextlib.ExitStack() as stack:
-        http = stack.enter_context(Child([f"{build}/examples/http", "--port", "0"], preexec_fn=one_cpu,
-                                         env=dict(os.environ, GOMAXPROCS="1")))
-        url = "http://" + re.search(r"127\.0\.0\.1:\d+", http.until("listening")).group(0) + "/"
-        Slice(url)  # warms up
-        while time.monotonic() - began < seconds or turn < QUADS_MIN:
-            quads = [lambda: added.add(*watched(build, command, http.p.pid, url)),
-                     lambda: noise.add(*unwatched(url))]
-            for quad in quads if turn % 2 == 0 else reversed(quads):
-                quad()
-            turn += 1
+        servers = [Server(build, stack) for _ in range(2)]
+        slices(servers)  # warms up
+        while time.monotonic() - began < seconds or len(added.values) < TURNS_MIN:
+            if number % NOISE_EVERY == NOISE_EVERY - 1:
+                noise.add(unwatched(servers), unwatched(servers))
+            else:
+                got = {which: watched(build, command, servers, which)
+                       for which in ((0, 1) if number % 2 == 0 else (1, 0))}
+                added.add(got[0], got[1])
+            number += 1
     return added, noise
 
 
@@ -88,9 +87,9 @@ def main():
     for name in args.commands.split(","):
         try:
             added, noise = measure(args.build, name, args.seconds)
-            lines = [(f"gotrace {name}: p99 of a request ({len(added.values)} quads)", added.text(),
+            lines = [(f"gotrace {name}: p99 of a request ({len(added.values)} turns)", added.text(),
                       verdict(added)),
-                     (f"  noise: without gotrace ({len(noise.values)} quads)", noise.text(), "")]
+                     (f"  noise: without gotrace ({len(noise.values)} turns)", noise.text(), "")]
         except (Skip, OSError) as e:
             failed |= not str(e).startswith("skipped")
             lines = [(f"gotrace {name}: p99 of a request", str(e), f"<= {P99_PCT} %")]
