@@ -19,10 +19,7 @@ struct brief_object {
 };
 
 struct brief_object brief_object(const struct model *m, const struct model_thread *t);
-/*
- * Is it in a page fault? The kernel's stack must say so: where an address was found is not asked, as what is on a
- * stack may be old.
- */
+/* By its kernel stack, not by its fault_addr: that may be what an older fault left behind. */
 bool brief_is_in_page_fault(const struct model *m, const struct model_thread *t);
 /* "read(/dev/urandom)", "read(fd 7)", "nanosleep", "foreign slow_lookup"; never empty. */
 void brief_call(char buf[BRIEF_BYTES], const struct model *m, const struct model_thread *t);
