@@ -6,14 +6,15 @@ The target is the http example under wrk. What is compared is its CPU time a req
 clock: what gotrace itself burns is not in it and is stated apart. To see an effect below 1 %:
 
   Two servers run at once, each under its own wrk, all on one CPU, GOMAXPROCS=1; gotrace watches one of them.
-  What a request costs wanders by 13 % from one quarter of a second to the next, by what else the host does,
-  but for both alike: the ratio of the two wanders by 2.4 %, and evenly, so that longer blocks help (4 s: 0.6 %).
+  What a request costs wanders by 14 % from one quarter of a second to the next, by what else the host does,
+  but for both alike: the ratio of the two wanders by 1.3 %, and evenly, so that longer blocks help (4 s: 0.3 %).
   A turn is two blocks: one server watched, then the other. The first's ratio over the second's is twice
   the cost, and what makes the servers differ cancels. Which is watched first alternates.
   On one CPU, as on two who waits for whom decides how many requests come in one batch, and that changes
-  a request's cost by several times the effect. The price is several times the hand-offs that a server with a
-  CPU of its own has, as it is interrupted within calls: more probe hits, so rather too much cost than
-  too little. gotrace runs where the kernel puts it.
+  a request's cost by several times the effect. All are SCHED_BATCH: who is woken waits until who runs has
+  done its share, and a server is not put off the CPU within a call for the wrk that it has just answered, as
+  one with a CPU of its own is not. With --interrupted they are ordinary: then it is, loses its P, and has 30
+  times the hand-offs. gotrace runs where the kernel puts it.
   A block is whole seconds: it holds a row of the watching gotrace for each, as a user's does.
   A program on sched_switch runs for the whole machine, so that the other server pays, too, and the ratio
   hides it: at most as much as the account from below says, and all of that is added.
@@ -46,7 +47,7 @@ COMMANDS = {  # options behind the pid, and what it may add in %
     "handoff": (["-i", "1s"], 1),
     "netpoll": (["-i", "1s"], 3),
 }
-BLOCK_S = 4  # or twice what is waited before it
+BLOCK_S = 4
 ACCOUNT_S = 1
 SETTLE_S = 0.15  # after the attach and after the detach; rows come on the second and must stay inside
 # How long after the attach gotrace is measured: by then --max-overhead may have shed what costs too much.
@@ -111,11 +112,16 @@ def one_cpu():
     os.sched_setaffinity(0, {CPU})
 
 
+def batch():
+    one_cpu()
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
 class Server:
     """The http example on the one CPU."""
 
-    def __init__(self, build, stack):
-        http = stack.enter_context(Child([f"{build}/examples/http", "--port", "0"], preexec_fn=one_cpu,
+    def __init__(self, build, stack, preexec_fn):
+        http = stack.enter_context(Child([f"{build}/examples/http", "--port", "0"], preexec_fn=preexec_fn,
                                          env=dict(os.environ, GOMAXPROCS="1")))
         self.url = "http://" + re.search(r"127\.0\.0\.1:\d+", http.until("listening")).group(0) + "/"
         self.pid = http.p.pid
@@ -124,12 +130,13 @@ class Server:
 class Load:
     """Two servers, each under its wrk, all on one CPU."""
 
-    def __init__(self, build, conns, seconds):
+    def __init__(self, build, conns, seconds, is_interrupted=False):
         self.stack = contextlib.ExitStack()
+        how = one_cpu if is_interrupted else batch
         try:
-            self.servers = [Server(build, self.stack) for _ in range(2)]
+            self.servers = [Server(build, self.stack, how) for _ in range(2)]
             self.wrks = [self.stack.enter_context(
-                Child(["wrk", "-t1", f"-c{conns}", f"-d{seconds:.0f}s", server.url], preexec_fn=one_cpu))
+                Child(["wrk", "-t1", f"-c{conns}", f"-d{seconds:.0f}s", server.url], preexec_fn=how))
                 for server in self.servers]
         except BaseException:
             self.stack.close()
@@ -224,7 +231,7 @@ class Cost:
     """All that one command under one load was found to cost."""
 
     def __init__(self, after_s):
-        self.after_s, self.block_s = after_s, max(BLOCK_S, 2 * after_s)
+        self.after_s = after_s
         self.cost, self.noise = Series(), Series()
         self.base_ns, self.own_pct = [], []
         self.attach_s = 0.1
@@ -237,7 +244,7 @@ class Cost:
             self.attach_s = time.monotonic() - began
             time.sleep(self.after_s)
             own = cpu_ns(watcher.pid)
-            slices = load.block(self.block_s)
+            slices = load.block(BLOCK_S)
             own = cpu_ns(watcher.pid) - own
             watcher.check()
         time.sleep(SETTLE_S)
@@ -247,7 +254,7 @@ class Cost:
 
     def unwatched(self, load):
         time.sleep(self.attach_s + self.after_s)
-        slices = load.block(self.block_s)
+        slices = load.block(BLOCK_S)
         time.sleep(SETTLE_S)
         return [s.ns for s in slices]
 
@@ -316,11 +323,11 @@ def patient(attempt):
     raise last
 
 
-def measure(build, command, seconds, hit_ns, after_s=AFTER_S):
+def measure(build, command, seconds, hit_ns, after_s=AFTER_S, is_interrupted=False):
     """Turns with and without gotrace until the time is over."""
     began, result, number = time.monotonic(), Cost(after_s), 0
-    late_s = LATE_S + 3 * TURNS_MIN * (after_s + result.block_s)
-    with Load(build, CONNS, 2 * seconds + 2 * late_s) as load:
+    late_s = LATE_S + 3 * TURNS_MIN * (after_s + BLOCK_S)
+    with Load(build, CONNS, 2 * seconds + 2 * late_s, is_interrupted) as load:
         patient(lambda: result.account(build, command, load, hit_ns))
         while (late := time.monotonic() - began - seconds) < 0 or len(result.cost.values) < TURNS_MIN:
             if late > late_s:
@@ -358,6 +365,7 @@ def main():
     args = argparse.ArgumentParser()
     args.add_argument("--seconds", type=float, default=180, help="for each command")
     args.add_argument("--commands", default=",".join(COMMANDS), help="separated by commas")
+    args.add_argument("--interrupted", action="store_true", help="the server, in its calls, by wrk")
     args.add_argument("build")
     args = args.parse_args()
     names, failed = args.commands.split(","), False
@@ -373,7 +381,8 @@ def main():
     print("-" * 53 + "+" + "-" * 27 + "+" + "-" * 28, flush=True)
     for name in names:
         try:
-            lines = report(name, measure(args.build, name, args.seconds, hit_ns), hit_ns)
+            lines = report(name, measure(args.build, name, args.seconds, hit_ns,
+                                         is_interrupted=args.interrupted), hit_ns)
         except (Skip, OSError) as e:
             failed |= not str(e).startswith("skipped")
             lines = [(f"gotrace {name}", str(e), f"<= {COMMANDS[name][1]} %")]

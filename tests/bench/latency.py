@@ -19,7 +19,7 @@ import sys
 import time
 
 from child import TIMEOUT_S, Child, Skip
-from cost import COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, one_cpu
+from cost import COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, batch
 
 AFTER_S = float(os.environ.get("AFTER", 4))
 SLICE_S = 3
@@ -31,7 +31,7 @@ def slices(servers):
     """p99 of each, of the same time."""
     with contextlib.ExitStack() as stack:
         wrks = [stack.enter_context(Child(["wrk", "-t1", f"-c{CONNS}", f"-d{SLICE_S}s", "-s", LUA, s.url],
-                                          preexec_fn=one_cpu)) for s in servers]
+                                          preexec_fn=batch)) for s in servers]
         texts = [wrk.p.communicate(timeout=TIMEOUT_S)[0].decode() for wrk in wrks]
     got = [re.search(r"p99_us (\d+)", text) for text in texts]
     if not all(got):
@@ -57,7 +57,7 @@ def measure(build, command, seconds):
     """Two Series: what gotrace adds, and the noise."""
     added, noise, began, number = Series(), Series(), time.monotonic(), 0
     with contextlib.ExitStack() as stack:
-        servers = [Server(build, stack) for _ in range(2)]
+        servers = [Server(build, stack, batch) for _ in range(2)]
         slices(servers)  # warms up
         while time.monotonic() - began < seconds or len(added.values) < TURNS_MIN:
             if number % NOISE_EVERY == NOISE_EVERY - 1:
