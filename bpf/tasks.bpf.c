@@ -15,8 +15,8 @@
 #include "events.h"
 
 #define PAGE_BYTES 4096
-#define FAULT_WORDS \
-	256 /* of a stack, from its outer end: a fault from user space is among its first frames */
+/* Of a stack, from its outer end: a fault from user space is among the first frames there. */
+#define FAULT_WORDS 256
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

@@ -339,11 +339,16 @@ def measure(build, command, seconds, hit_ns, after_s=AFTER_S, is_interrupted=Fal
     return result
 
 
-def verdict(name, cost):
+def verdict(series, limit):
     """By the median; where the interval holds the limit, it could be the other way."""
-    limit, (low, high) = COMMANDS[name][1], cost.cost.interval()
-    is_met = "yes" if cost.cost.median() <= limit else "no"
+    low, high = series.interval()
+    is_met = "yes" if series.median() <= limit else "no"
     return f"<= {limit} %: {is_met}{', within the noise' if low <= limit < high else ''}"
+
+
+def lines_print(lines):
+    for label, value, reach in lines:
+        print(f"{label:52} | {value:25} | {reach}".rstrip(" |"), flush=True)
 
 
 def report(name, cost, hit_ns):
@@ -351,7 +356,7 @@ def report(name, cost, hit_ns):
     base_us, own_pct = statistics.median(cost.base_ns) / 1000, statistics.median(cost.own_pct)
     return [
         (f"gotrace {name} adds, {cost.after_s:g} s after ({len(cost.cost.values)} turns)", cost.cost.text(),
-         verdict(name, cost)),
+         verdict(cost.cost, COMMANDS[name][1])),
         (f"  noise: without gotrace ({len(cost.noise.values)} turns)", cost.noise.text(), ""),
         (f"  from below: BPF at {cost.switches_s:,.0f} switches/s, {cost.run_ns:.0f} ns",
          f"{cost.bpf_pct:.2f} %", ""),
@@ -386,8 +391,7 @@ def main():
         except (Skip, OSError) as e:
             failed |= not str(e).startswith("skipped")
             lines = [(f"gotrace {name}", str(e), f"<= {COMMANDS[name][1]} %")]
-        for label, value, reach in lines:
-            print(f"{label:52} | {value:25} | {reach}".rstrip(" |"), flush=True)
+        lines_print(lines)
     return 1 if failed else 0
 
 

@@ -19,7 +19,8 @@ import sys
 import time
 
 from child import TIMEOUT_S, Child, Skip
-from cost import COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, batch
+from cost import (COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, batch,
+                  lines_print, verdict)
 
 AFTER_S = float(os.environ.get("AFTER", 4))
 SLICE_S = 3
@@ -70,12 +71,6 @@ def measure(build, command, seconds):
     return added, noise
 
 
-def verdict(added):
-    low, high = added.interval()
-    is_met = "yes" if added.median() <= P99_PCT else "no"
-    return f"<= {P99_PCT} %: {is_met}{', within the noise' if low <= P99_PCT < high else ''}"
-
-
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--seconds", type=float, default=180, help="for each command")
@@ -88,13 +83,12 @@ def main():
         try:
             added, noise = measure(args.build, name, args.seconds)
             lines = [(f"gotrace {name}: p99 of a request ({len(added.values)} turns)", added.text(),
-                      verdict(added)),
+                      verdict(added, P99_PCT)),
                      (f"  noise: without gotrace ({len(noise.values)} turns)", noise.text(), "")]
         except (Skip, OSError) as e:
             failed |= not str(e).startswith("skipped")
             lines = [(f"gotrace {name}: p99 of a request", str(e), f"<= {P99_PCT} %")]
-        for label, value, reach in lines:
-            print(f"{label:52} | {value:25} | {reach}".rstrip(" |"), flush=True)
+        lines_print(lines)
     return 1 if failed else 0
 
 

@@ -6,12 +6,14 @@
  *   sleeper            runs the runtime on the main thread
  *   sleeper --thread   runs it on another thread, and the main thread exits
  *
- * SIGUSR1 makes it exec itself, SIGUSR2 another program.
+ * SIGUSR1 makes it exec itself, SIGUSR2 another program; SIGHUP makes it fork a child that sleeps as long as it
+ * lives itself, and say "forked".
  */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <grt/grt.h>
@@ -37,6 +39,20 @@ static void on_exec(int sig)
 	_exit(1);
 }
 
+static void on_fork(int sig)
+{
+	static const char said[] = "forked\n";
+
+	(void)sig;
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	if (write(STDOUT_FILENO, said, sizeof(said) - 1) < 0)
+		_exit(1);
+}
+
 static void *run(void *arg)
 {
 	grt_run(main_fn, arg);
@@ -53,6 +69,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGUSR1, on_exec);
 	signal(SIGUSR2, on_exec);
+	signal(SIGHUP, on_fork);
 	if (argc < 2 || strcmp(argv[1], "--thread"))
 		return grt_run(main_fn, NULL);
 	if (pthread_create(&thread, NULL, run, NULL))

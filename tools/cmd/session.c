@@ -295,6 +295,29 @@ static enum view_why why_of(int rc)
 	return VIEW_ASKED;
 }
 
+/* Who is opened again after an exec is looked at then. */
+static bool is_opened_again(const struct verb *v, enum view_why why)
+{
+	return why == VIEW_REPLACED && !v->tap && !v->judge;
+}
+
+/* There was no first look: that must not look like a process of which there is nothing to say. */
+static int never_seen(const struct session *s, enum view_why why)
+{
+	if (why == VIEW_SIGNAL || is_opened_again(s->verb, why))
+		return EXIT_FINE;
+	/* Of a damaged one that was said. */
+	if (!s->target && model_lost(s->model, 0))
+		return EXIT_FINE;
+	if (!s->target)
+		return diag_error(EXIT_NO_TARGET,
+				  "cannot show the recording: it ends before the first look");
+	return diag_error(EXIT_NO_TARGET,
+			  "cannot watch pid %d (%s): it has %s before the first look",
+			  s->target->pid, s->target->comm,
+			  why == VIEW_REPLACED ? "started another program" : "ended");
+}
+
 /* One image of the process, from attach to detach; or a recording. */
 static int session_run(struct session *s, enum view_why *ret_why)
 {
@@ -307,6 +330,8 @@ static int session_run(struct session *s, enum view_why *ret_why)
 		code = diag_error(EXIT_SYSTEM, "cannot read pid %d: %s",
 				  s->target ? s->target->pid : 0, strerror(-rc));
 	finish(s, *ret_why, code != EXIT_FINE);
+	if (code == EXIT_FINE && !s->has_begun)
+		code = never_seen(s, *ret_why);
 	if (code == EXIT_FINE && model_lost(s->model, 0))
 		code = EXIT_LOST;
 	return code;
@@ -393,8 +418,7 @@ int session_study(const struct verb *v, struct target *t, struct started *starte
 	for (;;) {
 		code = session_of(v, t, NULL, started, &why);
 		has_lost |= code == EXIT_LOST;
-		if (why != VIEW_REPLACED || v->tap || v->judge ||
-		    (code != EXIT_FINE && code != EXIT_LOST))
+		if (!is_opened_again(v, why) || (code != EXIT_FINE && code != EXIT_LOST))
 			break;
 		why = VIEW_ASKED;
 		started = NULL;

@@ -85,7 +85,7 @@ static void tell_losses(struct live *l, source_emit_fn emit, void *arg)
 		memory += events_counter(l->events, BPF_COUNT_LOST_MEMORY);
 	}
 	/* Memory that went away with its image was not lost. Asked last: what was counted is older. */
-	if (target_is_same_image(l->target))
+	if (target_is_same_image(l->target) && !target_is_ending(l->target))
 		l->status.lost[GRT_LOSS_MEMORY] = memory;
 	for (unsigned reason = 0; reason < 8; reason++) {
 		struct grt_rec rec = { .kind = GRT_K_LOST, .time_ns = threads_now_ns() };
@@ -147,7 +147,6 @@ static void govern(struct live *l)
 	l->snapshot.cost[1] = c.hits_ns;
 	l->snapshot.cost[2] = c.bpf_ns;
 	l->snapshot.cost[3] = c.target_ns;
-	l->snapshot.cost[4] = c.own_ns;
 	l->snapshot.cost[5] = (g->wanted & ~g->armed) | (uint64_t)governor_armed_permill(g) << 32;
 }
 
@@ -370,6 +369,7 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 		.own_ns = cost_cpu_ns(getpid()),
 		.wall_ns = threads_now_ns(),
 	};
+	l->snapshot.own_at_open_ns = l->at_open.own_ns;
 	*ret_code = EXIT_FINE;
 	return &l->base;
 }

@@ -134,6 +134,7 @@ bool threads_read_one(const struct target *target, const struct sched_clock *clo
 	snprintf(tid, sizeof(tid), "%u", row->tid);
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	is_there = dir >= 0 && read_row(dir, tid, target, clock, row);
+	row->fault_addr = 0; /* was of another moment */
 	if (dir >= 0)
 		close(dir);
 	return is_there;

@@ -38,7 +38,8 @@ struct snapshot {
 	uint32_t nobservers; /* threads left out of the newest one */
 	uint64_t settle_ns;  /* for its BEGIN */
 	bool has_cost;
-	uint64_t cost[GRT_REC_ARGS]; /* of its COST row */
+	uint64_t cost[GRT_REC_ARGS]; /* of its COST row; our own time is asked when the look is done */
+	uint64_t own_at_open_ns;     /* of our CPU time */
 };
 
 int snapshot_open(struct snapshot *s, const struct target *t, struct threads_iter *iter);

@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../bpf/mstate.h"
+#include "cost.h"
 #include "stacks.h"
 #include "waits.h"
 
@@ -267,8 +269,8 @@ void snapshot_emit(struct snapshot *s, int level, source_emit_fn emit, void *arg
 	if (s->goroutines)
 		goroutines_emit(s->goroutines, &s->tables, s->names, emit, arg);
 	if (s->has_cost)
-		put(&o, GRT_K_SNAP_COST, s->cost[0], s->cost[1], s->cost[2], s->cost[3], s->cost[4],
-		    s->cost[5]);
+		put(&o, GRT_K_SNAP_COST, s->cost[0], s->cost[1], s->cost[2], s->cost[3],
+		    cost_cpu_ns(getpid()) - s->own_at_open_ns, s->cost[5]);
 	if (s->waits)
 		waits_emit(s->waits, emit, arg);
 	if (s->limits)

@@ -73,10 +73,11 @@ enum exit_code identity_refused(const struct target *t, const char *what, int er
 {
 	bool denied = error == -EACCES || error == -EPERM;
 
-	if (error == -ESRCH || error == -ENOENT || !target_is_alive(t))
+	bool has_ended = !target_is_alive(t) || target_is_ending(t);
+
+	if (error == -ESRCH || error == -ENOENT || has_ended)
 		return diag_error(EXIT_NO_TARGET, "%s pid %d (%s): it has just %s", what, t->pid,
-				  t->comm,
-				  target_is_alive(t) ? "started another program" : "ended");
+				  t->comm, has_ended ? "ended" : "started another program");
 	diag_error(denied ? EXIT_NOT_PERMITTED : EXIT_SYSTEM, "%s pid %d (%s): %s", what, t->pid,
 		   t->comm, denied ? "permission denied" : strerror(-error));
 	if (denied)

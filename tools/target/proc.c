@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proc.h"
 
+#define PF_EXITING 0x00000004u
 #define PF_KTHREAD 0x00200000u
 #define NS_PER_SEC 1000000000ull
 
@@ -101,6 +103,11 @@ bool proc_stat_is_dead(const struct proc_stat *s)
 	return s->state == 'Z' || s->state == 'X' || s->state == 'x';
 }
 
+bool proc_stat_is_exiting(const struct proc_stat *s)
+{
+	return (s->flags & PF_EXITING) != 0 || proc_stat_is_dead(s);
+}
+
 /* "NSpid:\t4711\t12\t1": from the namespace of this /proc inwards. */
 static void ns_pids_parse(const char *text, struct proc_status *ret)
 {
@@ -136,6 +143,8 @@ int proc_status_read(pid_t pid, struct proc_status *ret)
 			has_uid = true;
 		else if (!strncmp(line, "NSpid:", 6))
 			ns_pids_parse(line + 6, ret);
+		else if (!strncmp(line, "SigPnd:", 7))
+			ret->is_killed = strtoull(line + 7, NULL, 16) >> (SIGKILL - 1) & 1;
 	}
 	free(line);
 	fclose(f);

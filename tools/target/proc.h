@@ -22,8 +22,9 @@ struct proc_stat {
 struct proc_status {
 	pid_t tgid;
 	uid_t uid, euid;
-	int ns_level; /* pid namespaces below the one of this /proc */
-	pid_t ns_pid; /* pid in the innermost one */
+	int ns_level;   /* pid namespaces below the one of this /proc */
+	pid_t ns_pid;   /* pid in the innermost one */
+	bool is_killed; /* a SIGKILL is on its way to this thread */
 };
 
 struct proc_map {
@@ -44,6 +45,8 @@ int proc_stat_read(pid_t pid, struct proc_stat *ret);
 int proc_status_read(pid_t pid, struct proc_status *ret);
 bool proc_stat_is_kernel_thread(const struct proc_stat *s);
 bool proc_stat_is_dead(const struct proc_stat *s);
+/* On its way out: its memory may be gone already. */
+bool proc_stat_is_exiting(const struct proc_stat *s);
 /* A thread of pid that is not dead; 0 if there is none. */
 pid_t proc_live_thread(pid_t pid);
 

@@ -267,6 +267,22 @@ bool target_is_alive(const struct target *t)
 	return !proc_stat_is_dead(&stat) || proc_live_thread(t->pid) != 0;
 }
 
+bool target_is_ending(const struct target *t)
+{
+	struct proc_stat stat;
+	struct proc_status other;
+	pid_t tid;
+
+	if (proc_stat_read(t->pid, &stat) < 0)
+		return true;
+	if (!proc_stat_is_exiting(&stat))
+		return false;
+	tid = proc_live_thread(t->pid);
+	if (tid == 0 || proc_stat_read(tid, &stat) < 0 || proc_stat_is_exiting(&stat))
+		return true;
+	return proc_status_read(tid, &other) < 0 || other.is_killed;
+}
+
 bool target_is_same_image(const struct target *t)
 {
 	char c;

@@ -85,6 +85,11 @@ struct target *target_open(pid_t pid, int *ret_code);
 void target_close(struct target *t);
 /* Is it still the same process, and alive? */
 bool target_is_alive(const struct target *t);
+/*
+ * Is it about to end? One of thousands of threads that was killed, or has called exit, is alive for a while, its
+ * main thread without a memory that could be read. One whose main thread has left the others is not.
+ */
+bool target_is_ending(const struct target *t);
 /* Does it still run the image that was opened? False after an exec, and after its end. */
 bool target_is_same_image(const struct target *t);
 /* It does not: does it run another one? False for one that is about to end, and then not alive. */
