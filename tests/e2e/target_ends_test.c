@@ -10,7 +10,8 @@
 enum { FINE = 0, NO_TARGET = 4 };
 
 #define MOMENTS 12
-#define MOMENT_NS 9000000l /* between two of them: from before the target is opened to after the first look */
+#define MOMENT_NS \
+	9000000l /* between two of them: from before the target is opened to after the first look */
 #define MANY "3000"
 #define NS_PER_SEC 1000000000l
 
@@ -52,8 +53,11 @@ static void test_whenever_it_ends_something_true_is_said(void **state)
 		for (long i = 0; i < MOMENTS; i++) {
 			struct program target = sleeper_start(NULL, NULL);
 			bool is_record = !strcmp(verbs[v], "record");
-			char pid[16], *argv[] = { "gotrace", (char *)verbs[v], pid, "--for", "60s",
-						  is_record ? "-o" : NULL, "ends.rec", "--force", NULL };
+			char pid[16], *argv[] = { "gotrace",  (char *)verbs[v],
+						  pid,        "--for",
+						  "60s",      is_record ? "-o" : NULL,
+						  "ends.rec", "--force",
+						  NULL };
 			pid_t killer = kill_after(target.pid, i * MOMENT_NS);
 
 			snprintf(pid, sizeof(pid), "%d", target.pid);
@@ -87,7 +91,9 @@ static void test_thousands_on_their_way_out_are_no_lack_of_permission(void **sta
 static void test_children_are_not_the_target(void **state)
 {
 	struct program target = sleeper_start(NULL, NULL);
-	char pid[16], *argv[] = { (char *)getenv("GOTRACE"), "threads", "--json", "-i", "50ms", pid, NULL };
+	char pid[16], *argv[] = {
+		(char *)getenv("GOTRACE"), "threads", "--json", "-i", "50ms", pid, NULL
+	};
 	struct program g;
 	long threads;
 
