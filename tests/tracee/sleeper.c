@@ -6,19 +6,19 @@
  *   sleeper            runs the runtime on the main thread
  *   sleeper --thread   runs it on another thread, and the main thread exits
  *
- * SIGUSR1 makes it exec itself, SIGUSR2 another program; SIGHUP makes it fork a child that sleeps as long as it
- * lives itself, and say "forked".
+ * SIGUSR1 makes it exec itself, SIGUSR2 another program; SIGHUP makes it fork a child that sleeps for a
+ * minute, and say "forked".
  */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <grt/grt.h>
 
 #define NAP_NS 1000000000ll
+#define CHILD_S 60
 
 static int main_fn(void *arg)
 {
@@ -45,7 +45,7 @@ static void on_fork(int sig)
 
 	(void)sig;
 	if (fork() == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(CHILD_S);
 		for (;;)
 			pause();
 	}
