@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """latency.py [--seconds S] [--commands A,B] BUILD_DIR - what a watching gotrace adds to its target's p99.
 
-The load is that of cost.py: two http examples, each under its wrk, on one CPU, one of them watched. A slice is one
+The load is that of cost.py --interrupted: two http examples, each under its wrk, on one CPU, one of them watched
+(as SCHED_BATCH the percentile is that of turns on the CPU, and wanders by hundreds of per cent). A slice is one
 run of wrk on each at the same time, as it tells its percentile at its end only: of three seconds, some 60,000
 answers, so that p99 rests on 600. p99 wanders by 10 % from one to the next, but for both servers alike: their
 ratio by 1.6 %. A turn is one server watched, then the other, as in cost.py; every third is the noise. Median
@@ -19,8 +20,8 @@ import sys
 import time
 
 from child import TIMEOUT_S, Child, Skip
-from cost import (COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, batch,
-                  lines_print, verdict)
+from cost import (COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, lines_print,
+                  one_cpu, verdict)
 
 AFTER_S = float(os.environ.get("AFTER", 4))
 SLICE_S = 3
@@ -32,7 +33,7 @@ def slices(servers):
     """p99 of each, of the same time."""
     with contextlib.ExitStack() as stack:
         wrks = [stack.enter_context(Child(["wrk", "-t1", f"-c{CONNS}", f"-d{SLICE_S}s", "-s", LUA, s.url],
-                                          preexec_fn=batch)) for s in servers]
+                                          preexec_fn=one_cpu)) for s in servers]
         texts = [wrk.p.communicate(timeout=TIMEOUT_S)[0].decode() for wrk in wrks]
     got = [re.search(r"p99_us (\d+)", text) for text in texts]
     if not all(got):
@@ -58,7 +59,7 @@ def measure(build, command, seconds):
     """Two Series: what gotrace adds, and the noise."""
     added, noise, began, number = Series(), Series(), time.monotonic(), 0
     with contextlib.ExitStack() as stack:
-        servers = [Server(build, stack, batch) for _ in range(2)]
+        servers = [Server(build, stack, one_cpu) for _ in range(2)]
         slices(servers)  # warms up
         while time.monotonic() - began < seconds or len(added.values) < TURNS_MIN:
             if number % NOISE_EVERY == NOISE_EVERY - 1:
