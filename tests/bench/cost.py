@@ -227,6 +227,15 @@ class Series:
         return f"{self.median():+.2f} [{low:+.2f}..{high:+.2f}] %"
 
 
+def turn(number, added, noise, watched, unwatched):
+    """One more value of one of the two Series. watched(which) and unwatched() return both servers' numbers."""
+    if number % NOISE_EVERY == NOISE_EVERY - 1:
+        noise.add(unwatched(), unwatched())
+        return
+    got = {which: watched(which) for which in ((0, 1) if number % 2 == 0 else (1, 0))}
+    added.add(got[0], got[1])
+
+
 class Cost:
     """All that one command under one load was found to cost."""
 
@@ -257,14 +266,6 @@ class Cost:
         slices = load.block(BLOCK_S)
         time.sleep(SETTLE_S)
         return [s.ns for s in slices]
-
-    def turn(self, build, command, load, number):
-        if number % NOISE_EVERY == NOISE_EVERY - 1:
-            self.noise.add(self.unwatched(load), self.unwatched(load))
-            return
-        got = {which: self.watched(build, command, load, which)
-               for which in ((0, 1) if number % 2 == 0 else (1, 0))}
-        self.cost.add(got[0], got[1])
 
     def account(self, build, command, load, hit_ns):
         """A watched second of its own, with the kernel's clocks on."""
@@ -333,7 +334,9 @@ def measure(build, command, seconds, hit_ns, after_s=AFTER_S, is_interrupted=Fal
             if late > late_s:
                 turns = len(result.cost.values)
                 raise Skip(f"skipped: {turns} turns in {seconds + late:.0f} s: the machine is busy")
-            patient(lambda: result.turn(build, command, load, number))
+            patient(lambda: turn(number, result.cost, result.noise,
+                                 lambda which: result.watched(build, command, load, which),
+                                 lambda: result.unwatched(load)))
             number += 1
     result.cost.values = [v + result.bpf_pct for v in result.cost.values]
     return result
@@ -379,7 +382,8 @@ def main():
     # Not at once: what we started must end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("cost.py: stopped before it had a result"))
     hit_ns = hit_ns_measure(args.build)
-    print(f"target   one of two http examples, one P each, on one CPU with their wrk; load {os.getloadavg()[0]:.2f} before")
+    print("target   one of two http examples, one P each, on one CPU with their wrk; "
+          f"load {os.getloadavg()[0]:.2f} before")
     print("values   median [95 % interval]; from below: in the first second, before anything was shed")
     print()
     print(f"{'':52} | {'':25} | reach")

@@ -20,8 +20,8 @@ import sys
 import time
 
 from child import TIMEOUT_S, Child, Skip
-from cost import (COMMANDS, CONNS, NOISE_EVERY, SETTLE_S, TURNS_MIN, Series, Server, Watcher, lines_print,
-                  one_cpu, verdict)
+from cost import (COMMANDS, CONNS, SETTLE_S, TURNS_MIN, Series, Server, Watcher, lines_print, one_cpu, turn,
+                  verdict)
 
 AFTER_S = float(os.environ.get("AFTER", 4))
 SLICE_S = 3
@@ -62,12 +62,8 @@ def measure(build, command, seconds):
         servers = [Server(build, stack, one_cpu) for _ in range(2)]
         slices(servers)  # warms up
         while time.monotonic() - began < seconds or len(added.values) < TURNS_MIN:
-            if number % NOISE_EVERY == NOISE_EVERY - 1:
-                noise.add(unwatched(servers), unwatched(servers))
-            else:
-                got = {which: watched(build, command, servers, which)
-                       for which in ((0, 1) if number % 2 == 0 else (1, 0))}
-                added.add(got[0], got[1])
+            turn(number, added, noise, lambda which: watched(build, command, servers, which),
+                 lambda: unwatched(servers))
             number += 1
     return added, noise
 

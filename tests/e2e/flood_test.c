@@ -27,6 +27,14 @@ static struct program flood_start(void)
 	return p;
 }
 
+static void probes_need(void)
+{
+	if (!has_probes()) {
+		print_message("no uprobe_multi on this kernel\n");
+		skip();
+	}
+}
+
 /* Peak memory of what has been waited for so far is that of its largest child. */
 static long children_peak_kb(void)
 {
@@ -47,10 +55,7 @@ static void test_a_flood_is_lost_aloud_and_in_bounded_memory(void **state)
 	long hits, lost;
 
 	(void)state;
-	if (!has_probes()) {
-		print_message("no uprobe_multi on this kernel\n");
-		skip();
-	}
+	probes_need();
 	close(mkstemp(path));
 	snprintf(pid, sizeof(pid), "%d", p.pid);
 
@@ -101,10 +106,7 @@ static void test_every_call_of_a_flood_is_counted(void **state)
 	int gate, fd;
 
 	(void)state;
-	if (!has_probes()) {
-		print_message("no uprobe_multi on this kernel\n");
-		skip();
-	}
+	probes_need();
 	close(mkstemp(path));
 	p = program_at_gate("flood", NULL, &gate, &fd);
 	snprintf(pid, sizeof(pid), "%d", p.pid);
@@ -139,10 +141,7 @@ static void test_a_flood_sheds_probes_by_default(void **state)
 	const char *end;
 
 	(void)state;
-	if (!has_probes()) {
-		print_message("no uprobe_multi on this kernel\n");
-		skip();
-	}
+	probes_need();
 	close(mkstemp(path));
 	snprintf(pid, sizeof(pid), "%d", p.pid);
 

@@ -9,9 +9,9 @@
 
 enum { FINE = 0, NO_TARGET = 4 };
 
+/* From before the target is opened to after the first look. */
 #define MOMENTS 12
-#define MOMENT_NS \
-	9000000l /* between two of them: from before the target is opened to after the first look */
+#define MOMENT_NS 9000000l /* between two of them */
 #define MANY "3000"
 #define NS_PER_SEC 1000000000l
 

@@ -14,8 +14,8 @@
  *   field fault_call N   the same of anonymous memory, within calls of C code
  *   field yield N        one P, 4 goroutines that always yield, N that echo on sockets, 1 that asks them
  *
- * `fault` says "page ADDRESS" first: what is touched. Says "ready: PID" once it is so, and then sleeps until it is killed; after a line of stdin, if it waits
- * for one, it says "ended" or "closed", and is ready again.
+ * Says "ready: PID" once it is so, and then sleeps until it is killed; after a line of stdin, if it waits
+ * for one, it says "ended" or "closed", and is ready again. `fault` says "page ADDRESS" first: what is touched.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -123,12 +123,12 @@ static void hostages_without_a_call_say_why(void **state)
 }
 
 /* A page fault: the kernel's stack says so; an address alone may be of an older one. */
-static struct model *given_fault_in(const char *kernel, uint32_t nr, bool has_mapping)
+static struct model *given_fault_in(const char *kernel, int32_t nr, bool has_mapping)
 {
 	struct model *m = model_new();
-	struct row r = { .m = 1, .tid = 1, .p = 1, .kernel_state = 'S', .nr = (int32_t)nr };
+	struct row r = { .m = 1, .tid = 1, .p = 1, .kernel_state = 'S', .nr = nr };
 
-	r.state = nr == (uint32_t)GRT_NR_NONE ? GRT_MS_hostage : GRT_MS_blocked;
+	r.state = nr == GRT_NR_NONE ? GRT_MS_hostage : GRT_MS_blocked;
 	r.arg = 0x2000;
 	rec_text(m, GRT_TEXT_FUNCTION, 0x2000, "slow_lookup");
 	rec_text(m, GRT_TEXT_KERNEL, 0x9000, kernel);
@@ -142,10 +142,10 @@ static struct model *given_fault_in(const char *kernel, uint32_t nr, bool has_ma
 	return m;
 }
 
-static void fault_is(const char *kernel, int nr, bool has_mapping, const char *text,
+static void fault_is(const char *kernel, int32_t nr, bool has_mapping, const char *text,
 		     const char *brief)
 {
-	struct model *m = given_fault_in(kernel, (uint32_t)nr, has_mapping);
+	struct model *m = given_fault_in(kernel, nr, has_mapping);
 	const struct model_thread *t;
 	char buf[BRIEF_BYTES];
 

@@ -79,11 +79,19 @@ static bool m_row(struct snapshot *s, const struct grt_rec *rec)
 	return true;
 }
 
-static void call_row(struct snapshot *s, const struct grt_rec *rec)
+/* The thread of the M row before, if the record is about it. */
+static struct model_thread *thread_of(struct snapshot *s, const struct grt_rec *rec)
 {
 	struct model_thread *t = s->nthreads ? &s->threads[s->nthreads - 1] : NULL;
 
-	if (!t || t->tid != rec->tid)
+	return t && t->tid == rec->tid ? t : NULL;
+}
+
+static void call_row(struct snapshot *s, const struct grt_rec *rec)
+{
+	struct model_thread *t = thread_of(s, rec);
+
+	if (!t)
 		return;
 	t->has_args = true;
 	memcpy(t->args, rec->arg, sizeof(t->args));
@@ -92,9 +100,9 @@ static void call_row(struct snapshot *s, const struct grt_rec *rec)
 
 static void fault_row(struct snapshot *s, const struct grt_rec *rec)
 {
-	struct model_thread *t = s->nthreads ? &s->threads[s->nthreads - 1] : NULL;
+	struct model_thread *t = thread_of(s, rec);
 
-	if (t && t->tid == rec->tid)
+	if (t)
 		t->fault_addr = rec->arg[0];
 }
 
@@ -104,8 +112,7 @@ static bool stack_row(struct snapshot *s, struct model_thread *t, const struct g
 	uint32_t first = rec->arg[0] >> 16 & 0xffff;
 	struct model_stack *st;
 
-	if (!t || t->tid != rec->tid || n > GRT_STACK_PCS ||
-	    (which != GRT_STACK_KERNEL && which != GRT_STACK_USER))
+	if (!t || n > GRT_STACK_PCS || (which != GRT_STACK_KERNEL && which != GRT_STACK_USER))
 		return true;
 	st = &t->stack[which - 1];
 	if (first == 0)
@@ -266,7 +273,7 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		fault_row(s, rec);
 		break;
 	case GRT_K_SNAP_STACK:
-		is_kept = stack_row(s, s->nthreads ? &s->threads[s->nthreads - 1] : NULL, rec);
+		is_kept = stack_row(s, thread_of(s, rec), rec);
 		break;
 	case GRT_K_SNAP_G:
 		is_kept = g_row(s, rec);

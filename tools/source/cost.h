@@ -17,8 +17,8 @@
 /* All since the attach. */
 struct cost {
 	uint64_t hits, hits_ns,
-		bpf_ns; /* hits_ns: by the trap's calibrated cost, without the programs */
-	uint64_t target_ns, own_ns; /* CPU times */
+		bpf_ns;     /* hits_ns: by the trap's calibrated cost, without the programs */
+	uint64_t target_ns; /* CPU time */
 	uint64_t wall_ns;
 };
 

@@ -85,7 +85,8 @@ static void tell_losses(struct live *l, source_emit_fn emit, void *arg)
 		memory += events_counter(l->events, BPF_COUNT_LOST_MEMORY);
 	}
 	/* Memory that went away with its image was not lost. Asked last: what was counted is older. */
-	if (target_is_same_image(l->target) && !target_is_ending(l->target))
+	if (memory != l->status.lost[GRT_LOSS_MEMORY] && target_is_same_image(l->target) &&
+	    !target_is_ending(l->target))
 		l->status.lost[GRT_LOSS_MEMORY] = memory;
 	for (unsigned reason = 0; reason < 8; reason++) {
 		struct grt_rec rec = { .kind = GRT_K_LOST, .time_ns = threads_now_ns() };
@@ -123,7 +124,6 @@ static void cost_read(const struct live *l, struct cost *ret)
 {
 	*ret = (struct cost){
 		.target_ns = cost_cpu_ns(l->target->pid) - l->at_open.target_ns,
-		.own_ns = cost_cpu_ns(getpid()) - l->at_open.own_ns,
 		.wall_ns = threads_now_ns() - l->at_open.wall_ns,
 	};
 	if (!l->events)
@@ -366,10 +366,9 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 	open_events(l);
 	l->at_open = (struct cost){
 		.target_ns = cost_cpu_ns(t->pid),
-		.own_ns = cost_cpu_ns(getpid()),
 		.wall_ns = threads_now_ns(),
 	};
-	l->snapshot.own_at_open_ns = l->at_open.own_ns;
+	l->snapshot.own_at_open_ns = cost_cpu_ns(getpid());
 	*ret_code = EXIT_FINE;
 	return &l->base;
 }

@@ -71,9 +71,7 @@ static void hint_permission(const struct target *t)
 
 enum exit_code identity_refused(const struct target *t, const char *what, int error)
 {
-	bool denied = error == -EACCES || error == -EPERM;
-
-	bool has_ended = !target_is_alive(t) || target_is_ending(t);
+	bool denied = error == -EACCES || error == -EPERM, has_ended = target_is_ending(t);
 
 	if (error == -ESRCH || error == -ENOENT || has_ended)
 		return diag_error(EXIT_NO_TARGET, "%s pid %d (%s): it has just %s", what, t->pid,

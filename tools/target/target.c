@@ -273,7 +273,7 @@ bool target_is_ending(const struct target *t)
 	struct proc_status other;
 	pid_t tid;
 
-	if (proc_stat_read(t->pid, &stat) < 0)
+	if (!target_is_alive(t) || proc_stat_read(t->pid, &stat) < 0)
 		return true;
 	if (!proc_stat_is_exiting(&stat))
 		return false;

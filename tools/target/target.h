@@ -86,7 +86,7 @@ void target_close(struct target *t);
 /* Is it still the same process, and alive? */
 bool target_is_alive(const struct target *t);
 /*
- * Is it about to end? One of thousands of threads that was killed, or has called exit, is alive for a while, its
+ * Has it ended, or is it about to? One of thousands of threads that was killed, or has called exit, is alive for a while, its
  * main thread without a memory that could be read. One whose main thread has left the others is not.
  */
 bool target_is_ending(const struct target *t);

@@ -144,9 +144,10 @@ static void put_fault(struct line *l, const struct model *m, const struct model_
 	const char *mapping = model_text(m, GRT_TEXT_MAPPING, t->fault_addr);
 
 	put(l, "page fault");
-	if (t->fault_addr)
-		put(l, " at 0x%" PRIx64, t->fault_addr);
-	if (t->fault_addr && mapping)
+	if (!t->fault_addr)
+		return;
+	put(l, " at 0x%" PRIx64, t->fault_addr);
+	if (mapping)
 		put(l, "<%s>", mapping);
 }
 
