@@ -23,22 +23,26 @@ struct task_row {
 	__u32 is_on_cpu;     /* executes at this moment */
 	__u32 cpu;           /* where it runs or ran last: whose clock exec_start is of */
 	__u32 nkernel;       /* of kernel[] */
-	__u64 exec_start_ns; /* scheduler clock: last time it was charged, i.e. ran */
+	__u64 exec_start_ns; /* clock of tasks: last time it was charged, i.e. ran */
 	__u64 start_ns;      /* CLOCK_BOOTTIME */
 	__s64 nr;            /* system call it is in, -1: none */
 	__u64 args[6];
 	__u64 ip, sp, bp; /* user registers */
 	__u64 bx, r12, r13, r14, r15;
-	__u64 run_delay_ns; /* on run queues so far, but for what has not ended */
-	__u64 queued_ns; /* scheduler clock, as exec_start: since when it is on one; 0: on none */
-	__u64 exec_ns;   /* on CPUs so far */
+	__u64 run_delay_ns;  /* on run queues so far, but for what has not ended */
+	__u64 queued_ns;     /* clock of queues: since when it is on one; 0: on none */
+	__u64 exec_ns;       /* on CPUs so far */
+	__u64 task_lag_ns;   /* its CPU's clock of tasks lags behind that of queues */
+	__u64 queue_lag_ns;  /* the clock of queues behind CLOCK_MONOTONIC: at most, this time */
 	__u32 has_run_delay; /* this kernel keeps it */
 	__u32 is_throttled;  /* off the CPU by its cgroup's quota */
+	__u32 has_lags;
+	__u32 pad;
 	/* Only where want_kernel is set: else the row ends before. */
 	__u64 kernel[KERNEL_FRAMES];
 	__u64 fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */
 };
-_Static_assert(sizeof(struct task_row) == 216 + 8 * KERNEL_FRAMES, "task_row is an ABI");
+_Static_assert(sizeof(struct task_row) == 240 + 8 * KERNEL_FRAMES, "task_row is an ABI");
 
 /* Where one argument of a probe is, at its site. */
 struct probe_arg_spec {

@@ -17,6 +17,7 @@
 #define PAGE_BYTES 4096
 /* Of a stack, from its outer end: a fault from user space is among the first frames there. */
 #define FAULT_WORDS 256
+#define LAG_TRIES 3
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -133,19 +134,37 @@ struct task_struct___throttled {
 } __attribute__((preserve_access_index));
 
 /*
- * Queues are kept by a clock that also goes on during interrupts and while a hypervisor had the CPU; what
- * else is told of threads is by one that does not. 0: not known here.
+ * The scheduler has two clocks. That of queues is the same on all CPUs, CLOCK_MONOTONIC but for a constant;
+ * that of tasks leaves out interrupts and what a hypervisor took, and so lags behind on each CPU. A CPU
+ * moves one on and then the other. Read from between the two the lag would be too large by all the time
+ * since the last event of that CPU:
+ *
+ *   CPU    clock += 4 s                      clock_task += 4 s
+ *   we              clock_task, clock   ...  clock_task again: it has moved, once more
+ *
+ * What we do meanwhile takes longer than the CPU has between the two.
+ *
+ * The clock of queues stands still between two events of its CPU. The reader has just been charged for its
+ * time: that of its CPU is behind by what has passed since.
  */
-static __u64 by_task_clock(__u64 queue_ns, struct task_struct *task)
+static void read_lags(struct task_row *row, struct task_struct *task)
 {
+	struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
 	struct cfs_rq *cfs_rq = NULL;
+	__u64 clock, clock_task;
 
-	if (!queue_ns || !bpf_core_field_exists(task->se.cfs_rq) ||
-	    !bpf_core_field_exists(cfs_rq->rq))
-		return 0;
+	if (!bpf_core_field_exists(task->se.cfs_rq) || !bpf_core_field_exists(cfs_rq->rq))
+		return;
 	cfs_rq = BPF_CORE_READ(task, se.cfs_rq);
-	return queue_ns -
-	       (BPF_CORE_READ(cfs_rq, rq, clock) - BPF_CORE_READ(cfs_rq, rq, clock_task));
+	for (int i = 0; i < LAG_TRIES && !row->has_lags; i++) {
+		clock_task = BPF_CORE_READ(cfs_rq, rq, clock_task);
+		clock = BPF_CORE_READ(cfs_rq, rq, clock);
+		row->task_lag_ns = clock - clock_task;
+		row->queue_lag_ns =
+			bpf_ktime_get_ns() - BPF_CORE_READ(reader, se.cfs_rq, rq, clock);
+		row->has_lags = clock >= clock_task &&
+				clock_task == BPF_CORE_READ(cfs_rq, rq, clock_task);
+	}
 }
 
 static void read_waits(struct task_row *row, struct task_struct *task)
@@ -156,7 +175,7 @@ static void read_waits(struct task_row *row, struct task_struct *task)
 	if (bpf_core_field_exists(task->sched_info.run_delay)) {
 		row->has_run_delay = 1;
 		row->run_delay_ns = BPF_CORE_READ(task, sched_info.run_delay);
-		row->queued_ns = by_task_clock(BPF_CORE_READ(task, sched_info.last_queued), task);
+		row->queued_ns = BPF_CORE_READ(task, sched_info.last_queued);
 	}
 	if (bpf_core_field_exists(t->throttled))
 		row->is_throttled = BPF_CORE_READ(t, throttled);
@@ -186,6 +205,7 @@ int dump_threads(struct bpf_iter__task *ctx)
 	row.start_ns = BPF_CORE_READ(task, start_boottime);
 	read_registers(&row, task);
 	read_waits(&row, task);
+	read_lags(&row, task);
 	if (want_kernel) {
 		read_kernel_stack(&row, task);
 		read_fault(&row, task);

@@ -45,7 +45,6 @@ static void await_calls(const struct flood *f, uint64_t more)
 static void given_flood(struct flood *f)
 {
 	struct events_opts o = { .kinds = ALL_KINDS };
-	struct sched_clock unknown = { 0 };
 	struct thread_list threads = { 0 };
 	struct threads_iter *it;
 	int code, level, target_fd;
@@ -56,7 +55,7 @@ static void given_flood(struct flood *f)
 	assert_non_null(f->t);
 	it = threads_iter_open(f->t, &code);
 	assert_non_null(it);
-	assert_int_equal(threads_iter_read(it, &unknown, &threads), 0);
+	assert_int_equal(threads_iter_read(it, NULL, &threads), 0);
 	thread_list_free(&threads);
 	o.target = f->t;
 	o.init_tgid = threads_iter_init_tgid(it);

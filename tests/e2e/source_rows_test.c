@@ -36,7 +36,6 @@ static void test_hostage_is_named_by_proc(void **state)
 	gate_is_seen(true);
 }
 
-/* A sleep is told with the retake of its own call, and not with that of the next, which never sleeps. */
 /* The rows are those of all threads but one. */
 static bool is_left_out(struct fixture *f)
 {

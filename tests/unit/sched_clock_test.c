@@ -22,7 +22,7 @@
 #define SLACK_NS 1000000ull
 #define TEST_SECONDS 60
 
-static struct sched_clock clocks; /* 8 KiB */
+static struct sched_clock clocks; /* large */
 
 static bool pin(int cpu)
 {
@@ -75,7 +75,42 @@ static pid_t sleeper(int cpu, int say, int wait_for)
 	_exit(read(wait_for, &byte, 1) < 0);
 }
 
-static void judge(int cpu)
+/* A CPU that we got no time on is visited again; what is said is never wrong. */
+static uint64_t by_visits(pid_t pid, int cpu, uint64_t exec_start)
+{
+	uint64_t said;
+
+	do {
+		memset(&clocks, 0, sizeof(clocks));
+		sched_clock_refresh(&clocks);
+		said = sched_clock_asleep_since(&clocks, (uint32_t)pid, (uint32_t)cpu, exec_start);
+	} while (said == 0);
+	return said;
+}
+
+static uint64_t by_iterator(pid_t pid, int cpu, uint64_t exec_start)
+{
+	struct target t = { .pid = pid };
+	struct thread_list list = { 0 };
+	struct threads_iter *it;
+	uint64_t said;
+	int error;
+
+	memset(&clocks, 0, sizeof(clocks));
+	it = threads_iter_open(&t, &error);
+	assert_non_null(it);
+	assert_int_equal(threads_iter_read(it, &clocks, &list), 0);
+	assert_int_equal(list.n, 1);
+	assert_int_equal(list.row[0].cpu, cpu);
+	assert_int_equal(list.row[0].exec_start_ns, exec_start);
+	said = list.row[0].asleep_since_ns;
+	thread_list_free(&list);
+	threads_iter_close(it);
+	assert_int_equal(clocks.measured_ns, 0); /* no CPU was visited */
+	return said;
+}
+
+static void judge(int cpu, uint64_t (*ask)(pid_t, int, uint64_t))
 {
 	uint64_t before, exec_start, after, said;
 	int told[2], go[2], status;
@@ -91,12 +126,7 @@ static void judge(int cpu)
 	state_read(pid, &exec_start);
 	after = threads_now_ns();
 
-	/* a CPU that we got no time on is tried again; what is said is never wrong */
-	do {
-		memset(&clocks, 0, sizeof(clocks));
-		sched_clock_refresh(&clocks);
-		said = sched_clock_to_monotonic(&clocks, (uint32_t)cpu, exec_start);
-	} while (said == 0);
+	said = ask(pid, cpu, exec_start);
 	assert_in_range(said, before - SLACK_NS, after + SLACK_NS);
 	assert_int_equal(write(go[1], "x", 1), 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -107,18 +137,60 @@ static void judge(int cpu)
 	}
 }
 
-static void each_cpu_says_when_a_thread_of_it_fell_asleep(void **state)
+static void judge_all(uint64_t (*ask)(pid_t, int, uint64_t))
 {
 	cpu_set_t own, after;
 
-	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(own), &own), 0);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &own))
-			judge(cpu);
+			judge(cpu, ask);
 	/* and we are free to go where we were */
 	assert_int_equal(sched_getaffinity(0, sizeof(after), &after), 0);
 	assert_true(CPU_EQUAL(&own, &after));
+}
+
+static void each_cpu_says_when_a_thread_of_it_fell_asleep(void **state)
+{
+	(void)state;
+	judge_all(by_visits);
+}
+
+static void the_iterator_says_it_of_each_cpu(void **state)
+{
+	struct target t = { .pid = getpid() };
+	struct threads_iter *it;
+	int error;
+
+	(void)state;
+	it = threads_iter_open(&t, &error);
+	if (!it)
+		skip();
+	threads_iter_close(it);
+	judge_all(by_iterator);
+}
+
+/* The distance of the clocks is told a little otherwise at each look. */
+static void one_sleep_has_one_beginning(void **state)
+{
+	uint64_t since, later;
+
+	(void)state;
+	memset(&clocks, 0, sizeof(clocks));
+	assert_int_equal(sched_clock_asleep_since(&clocks, 7, 1, 1000), 0);
+	clocks.offset_ns[1] = 500;
+	since = sched_clock_asleep_since(&clocks, 7, 1, 1000);
+	assert_int_equal(since, 1500);
+
+	clocks.offset_ns[1] = 600;
+	assert_int_equal(sched_clock_asleep_since(&clocks, 7, 1, 1000), since);
+	later = sched_clock_asleep_since(&clocks, 7, 1, 2000);
+	assert_int_equal(later, 2600);
+	assert_int_equal(sched_clock_asleep_since(&clocks, 8, 1, 1000), 1600);
+
+	/* one that takes the place of another in the table */
+	assert_int_equal(sched_clock_asleep_since(&clocks, 7 + SCHED_CLOCK_SLEEPS, 1, 3000), 3600);
+	assert_int_equal(sched_clock_asleep_since(&clocks, 7, 1, 2000), 2600);
 }
 
 static int time_limit(void **state)
@@ -131,7 +203,9 @@ static int time_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_sleep_has_one_beginning),
 		cmocka_unit_test(each_cpu_says_when_a_thread_of_it_fell_asleep),
+		cmocka_unit_test(the_iterator_says_it_of_each_cpu),
 	};
 	uint64_t exec_start;
 

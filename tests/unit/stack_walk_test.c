@@ -42,7 +42,7 @@ static void *sleeper(void *arg)
 /* The thread of this process that is not the one that asks, once it sleeps in read(2). */
 static void given_row(struct thread_row *ret, const struct target *t)
 {
-	struct sched_clock clock = { 0 };
+	static struct sched_clock clock;
 	struct thread_list l = { 0 };
 	bool found = false;
 

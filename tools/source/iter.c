@@ -21,7 +21,6 @@ _Static_assert(THREAD_KERNEL_FRAMES == KERNEL_FRAMES, "one stack, two rooms");
 struct threads_iter {
 	struct tasks_bpf *skel;
 	struct bpf_link *link;
-	struct sched_clock *clock; /* while reading */
 	uint32_t init_tgid, observer_level;
 	size_t row_bytes; /* rows are shorter without kernel stacks */
 	char buf[PIECE_BYTES];
@@ -127,23 +126,62 @@ static bool add_row(struct threads_iter *it, const struct task_row *r, struct th
 	copy_registers(t, r);
 	t->has_waited = r->has_run_delay;
 	t->waited_ns = r->run_delay_ns;
-	t->queued_since_ns = sched_clock_to_monotonic(it->clock, r->cpu, r->queued_ns);
+	t->queued_since_ns = r->queued_ns; /* until the clocks are known */
 	t->ran_ns = r->exec_ns;
 	t->is_throttled = r->is_throttled;
-	if (thread_is_asleep(t))
-		t->asleep_since_ns = sched_clock_to_monotonic(it->clock, r->cpu, r->exec_start_ns);
+	t->cpu = r->cpu;
+	t->exec_start_ns = r->exec_start_ns;
 	return true;
+}
+
+/* What the rows of one pass say of the clocks. */
+struct lags {
+	bool is_known;
+	uint64_t queue_ns;                  /* the least that was told is the nearest */
+	uint64_t task_ns[SCHED_CLOCK_CPUS]; /* + 1; 0: not told */
+};
+
+static void lags_note(struct lags *l, const struct task_row *r)
+{
+	uint64_t *task = &l->task_ns[r->cpu % SCHED_CLOCK_CPUS];
+
+	if (!r->has_lags || r->cpu >= SCHED_CLOCK_CPUS)
+		return;
+	if (!l->is_known || (int64_t)(r->queue_lag_ns - l->queue_ns) < 0)
+		l->queue_ns = r->queue_lag_ns;
+	if (*task == 0 || r->task_lag_ns + 1 < *task)
+		*task = r->task_lag_ns + 1;
+	l->is_known = true;
+}
+
+static void tell_times(const struct lags *l, struct sched_clock *clock, struct thread_list *list)
+{
+	if (!l->is_known)
+		sched_clock_refresh(clock);
+	for (uint32_t cpu = 0; l->is_known && cpu < SCHED_CLOCK_CPUS; cpu++)
+		if (l->task_ns[cpu])
+			clock->offset_ns[cpu] = (int64_t)(l->queue_ns + l->task_ns[cpu] - 1);
+	for (size_t i = 0; i < list->n; i++) {
+		struct thread_row *t = &list->row[i];
+
+		if (t->queued_since_ns)
+			t->queued_since_ns = l->is_known ? t->queued_since_ns + l->queue_ns : 0;
+		if (thread_is_asleep(t))
+			t->asleep_since_ns =
+				sched_clock_asleep_since(clock, t->tid, t->cpu, t->exec_start_ns);
+	}
 }
 
 int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret)
 {
 	int fd = bpf_iter_create(bpf_link__fd(it->link)), rc = 0;
+	struct lags lags = { 0 };
 	ssize_t n;
 
 	ret->n = 0;
-	it->clock = clock;
 	if (fd < 0)
 		return -errno;
+	sched_clock_charge();
 	while (rc == 0 && (n = read(fd, it->buf, sizeof(it->buf))) != 0) {
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
@@ -153,11 +191,14 @@ int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct
 			struct task_row row = { 0 };
 
 			memcpy(&row, it->buf + at, it->row_bytes);
+			lags_note(&lags, &row);
 			if (!add_row(it, &row, ret))
 				rc = -ENOMEM;
 		}
 	}
 	close(fd);
+	if (clock)
+		tell_times(&lags, clock, ret);
 	thread_list_sort(ret);
 	return rc ? rc : ret->n ? 0 : -ESRCH;
 }

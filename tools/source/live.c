@@ -251,7 +251,6 @@ static const struct source_ops live_ops = {
 
 static void open_iter(struct live *l)
 {
-	struct sched_clock unknown = { 0 };
 	struct thread_list first = { 0 };
 	int rc;
 
@@ -260,7 +259,7 @@ static void open_iter(struct live *l)
 			  : threads_iter_open(l->target, &rc);
 	/* The first read tells who we and the target are in the kernel's numbering. */
 	if (l->iter)
-		rc = threads_iter_read(l->iter, &unknown, &first);
+		rc = threads_iter_read(l->iter, NULL, &first);
 	thread_list_free(&first);
 	if (rc < 0 && l->iter) {
 		threads_iter_close(l->iter);

@@ -63,8 +63,8 @@ static void read_syscall(int dir, const char *tid, struct thread_row *t)
 	t->ip = a[7];
 }
 
-static void read_sleep(int dir, const char *tid, struct thread_row *t,
-		       const struct sched_clock *clock, uint32_t cpu)
+static void read_sleep(int dir, const char *tid, struct thread_row *t, struct sched_clock *clock,
+		       uint32_t cpu)
 {
 	unsigned long long ms, fraction;
 	char buf[4096], *at;
@@ -74,7 +74,7 @@ static void read_sleep(int dir, const char *tid, struct thread_row *t,
 	at = strstr(buf, "se.exec_start");
 	if (at && sscanf(at, "se.exec_start : %llu.%6llu", &ms, &fraction) == 2)
 		t->asleep_since_ns =
-			sched_clock_to_monotonic(clock, cpu, ms * 1000000ull + fraction);
+			sched_clock_asleep_since(clock, t->tid, cpu, ms * 1000000ull + fraction);
 }
 
 /* The last number of "NSpid:", which is there only if the process is in a namespace below ours. */
@@ -95,7 +95,7 @@ static uint32_t read_ns_tid(int dir, const char *tid, const struct target *targe
 }
 
 static bool read_row(int dir, const char *tid, const struct target *target,
-		     const struct sched_clock *clock, struct thread_row *row)
+		     struct sched_clock *clock, struct thread_row *row)
 {
 	uint32_t cpu, init_tid = row->init_tid;
 
@@ -110,7 +110,7 @@ static bool read_row(int dir, const char *tid, const struct target *target,
 }
 
 static bool read_thread(int dir, const char *tid, const struct target *target,
-			const struct sched_clock *clock, struct thread_list *ret)
+			struct sched_clock *clock, struct thread_list *ret)
 {
 	struct thread_row row = { 0 }, *t;
 
@@ -123,7 +123,7 @@ static bool read_thread(int dir, const char *tid, const struct target *target,
 	return true;
 }
 
-bool threads_read_one(const struct target *target, const struct sched_clock *clock,
+bool threads_read_one(const struct target *target, struct sched_clock *clock,
 		      struct thread_row *row)
 {
 	char path[64], tid[16];

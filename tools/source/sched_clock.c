@@ -35,7 +35,7 @@ static uint64_t own_exec_start_ns(void)
 }
 
 /* Has the scheduler charge the calling thread for its time so far, which sets its exec_start to now. */
-static void charge(void)
+void sched_clock_charge(void)
 {
 	struct timespec ts;
 
@@ -56,7 +56,7 @@ static int64_t measure_here(void)
 	for (int i = 0; i < TRIES_MAX && (i < TRIES || shortest > ERROR_NS); i++) {
 		uint64_t charged, exec_start, took;
 
-		charge();
+		sched_clock_charge();
 		charged = threads_now_ns();
 		exec_start = own_exec_start_ns();
 		took = threads_now_ns() - before;
@@ -119,10 +119,20 @@ void sched_clock_refresh(struct sched_clock *c)
 	c->measured_ns = now;
 }
 
-uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns)
+uint64_t sched_clock_asleep_since(struct sched_clock *c, uint32_t tid, uint32_t cpu,
+				  uint64_t exec_start_ns)
 {
+	struct sched_sleep *s = &c->sleep[tid & (SCHED_CLOCK_SLEEPS - 1)];
+
 	/* 0: it has not run since it was made, or moved to another CPU. */
-	if (sched_ns == 0 || cpu >= SCHED_CLOCK_CPUS || c->offset_ns[cpu] == 0)
+	if (exec_start_ns == 0 || cpu >= SCHED_CLOCK_CPUS || c->offset_ns[cpu] == 0)
 		return 0;
-	return (uint64_t)((int64_t)sched_ns + c->offset_ns[cpu]);
+	if (s->tid != tid || s->cpu != cpu || s->exec_start_ns != exec_start_ns)
+		*s = (struct sched_sleep){
+			.tid = tid,
+			.cpu = cpu,
+			.exec_start_ns = exec_start_ns,
+			.since_ns = (uint64_t)((int64_t)exec_start_ns + c->offset_ns[cpu]),
+		};
+	return s->since_ns;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched_clock.h - from the scheduler's clock, in which the kernel says when a thread last ran, to
+ * sched_clock.h - from the scheduler's clock of tasks, in which the kernel says when a thread last ran, to
  * CLOCK_MONOTONIC.
  *
  * That clock leaves out time that interrupts and the hypervisor took, and so runs apart on each
- * CPU: two CPUs of one machine have been seen 88 ms apart. The distance is measured on each CPU. It
- * only grows: a thread that has slept for long may have slept a little longer than we say, never
- * shorter.
+ * CPU: two CPUs of one machine have been seen 88 ms apart. The task iterator tells how far each lags, or it is
+ * measured by a visit to each CPU. The distance only grows: a thread that has slept for long may have slept a
+ * little longer than we say, never shorter.
  */
 #ifndef GOTRACE_SCHED_CLOCK_H
 #define GOTRACE_SCHED_CLOCK_H
@@ -15,11 +15,16 @@
 #include <stdint.h>
 
 #define SCHED_CLOCK_CPUS 1024
+#define SCHED_CLOCK_SLEEPS 16384u /* a power of two */
 
 struct sched_clock {
 	int64_t offset_ns[SCHED_CLOCK_CPUS]; /* CLOCK_MONOTONIC - scheduler's clock; 0: not known */
 	uint64_t measured_ns;                /* when; 0: never */
 	uint32_t next_cpu;                   /* where to go on */
+	struct sched_sleep {
+		uint32_t tid, cpu;
+		uint64_t exec_start_ns, since_ns;
+	} sleep[SCHED_CLOCK_SLEEPS]; /* by tid */
 };
 
 /*
@@ -27,7 +32,13 @@ struct sched_clock {
  * loaded machine that it gets no time on in 100 ms are visited the next time.
  */
 void sched_clock_refresh(struct sched_clock *c);
-/* 0: not known. */
-uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns);
+/* The clocks of the CPU that the calling thread is on go on to now. */
+void sched_clock_charge(void);
+/*
+ * When a thread that sleeps fell asleep, 0: not known. However the clocks' distance is told at the next
+ * look, one sleep has one beginning: as it was told first.
+ */
+uint64_t sched_clock_asleep_since(struct sched_clock *c, uint32_t tid, uint32_t cpu,
+				  uint64_t exec_start_ns);
 
 #endif

@@ -159,7 +159,8 @@ int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
 	uint64_t start_ns;
 	int rc;
 
-	sched_clock_refresh(&s->clock);
+	if (!s->iter)
+		sched_clock_refresh(&s->clock);
 	start_ns = threads_now_ns();
 	rc = look(s);
 

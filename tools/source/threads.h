@@ -21,10 +21,12 @@ struct thread_row {
 	uint32_t init_tid;        /* as the kernel knows it; 0: not known */
 	char state;               /* R S D T t Z X I P */
 	bool is_on_cpu;           /* false where it is not known */
+	uint32_t cpu;             /* where it ran last, and when, by the scheduler's clock of it: */
+	uint64_t exec_start_ns;   /* 0: not known */
 	uint64_t asleep_since_ns; /* CLOCK_MONOTONIC; 0: awake, or not known */
 	bool has_waited;          /* the next three are known */
 	uint64_t waited_ns;       /* on run queues, but for what has not ended */
-	uint64_t queued_since_ns; /* CLOCK_MONOTONIC; 0: on none now */
+	uint64_t queued_since_ns; /* CLOCK_MONOTONIC; 0: on none now, or not known */
 	uint64_t ran_ns;          /* on CPUs */
 	bool is_throttled;        /* off the CPU by a quota; false where it is not known */
 	int64_t nr;               /* system call, -1: none, or not known */
@@ -50,18 +52,18 @@ struct thread_row *thread_list_find(struct thread_list *l, uint32_t ns_tid);
 void thread_list_free(struct thread_list *l);
 bool thread_is_asleep(const struct thread_row *t); /* asleep or stopped, not merely off the CPU */
 
-/* /proc/PID/task. 0; -ESRCH: the process is gone; -errno. */
+/* /proc/PID/task, with clock as it is. 0; -ESRCH: the process is gone; -errno. */
 int threads_read_proc(const struct target *t, struct sched_clock *clock, struct thread_list *ret);
 
 /* One thread, by our tid, in place: for a second look at a few. False: it is gone. */
-bool threads_read_one(const struct target *t, const struct sched_clock *clock,
-		      struct thread_row *row);
+bool threads_read_one(const struct target *t, struct sched_clock *clock, struct thread_row *row);
 
 /* The iterator. NULL and -errno in *ret_error where it may not be used. */
 struct threads_iter;
 struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
 /* The same, and rows have kernel stacks. */
 struct threads_iter *threads_iter_open_deep(const struct target *t, int *ret_error);
+/* clock is set on the way; NULL: no times are wanted. */
 int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret);
 /* The process as the initial pid namespace numbers it; 0 before the first read. */
 uint32_t threads_iter_init_tgid(const struct threads_iter *it);
