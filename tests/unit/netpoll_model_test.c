@@ -106,6 +106,39 @@ static void a_wait_of_unknown_length_still_counts(void **state)
 	assert_int_equal(row_of(m, 7)->queued.n, 1);
 }
 
+static bool is_reused(const struct model *m, int32_t fd)
+{
+	return model_netpoll_is_reused(m, row_of(m, fd));
+}
+
+/* Names come with looks, and are known before the events of their time. */
+static void a_row_of_two_files_says_so(void **state)
+{
+	struct model *m = *state;
+
+	rec_text_at(m, T0, GRT_TEXT_FD, 7, "socket:[1]"); /* not in the kernel's tables yet */
+	rec_text_at(m, T0, GRT_TEXT_FD, 9, "tcp a->b");
+	rec_text_at(m, T0, GRT_TEXT_FD, 11, "tcp a->b");
+	wait_over(m, T0 + 1, 7, GRT_POLL_IDLE_M, 1000, 1000);
+	wait_over(m, T0 + 1, 9, GRT_POLL_IDLE_M, 1000, 1000);
+	rec_text_at(m, T0 + SEC_NS, GRT_TEXT_FD, 7, "tcp c->d");
+	rec_text_at(m, T0 + SEC_NS, GRT_TEXT_FD, 9, "tcp a->b");
+	rec_text_at(m, T0 + SEC_NS, GRT_TEXT_FD, 11, "tcp e->f");
+	wait_over(m, T0 + SEC_NS + 1, 11, GRT_POLL_IDLE_M, 1000, 1000);
+	model_tick(m, T0 + 2 * SEC_NS);
+	assert_false(is_reused(m, 7));
+	assert_false(is_reused(m, 9));
+	assert_false(is_reused(m, 11)); /* none of its waits was of the first one */
+
+	rec_text_at(m, T0 + 2 * SEC_NS, GRT_TEXT_FD, 9, "tcp e->f");
+	assert_true(is_reused(m, 9));
+	wait_over(m, T0 + 2 * SEC_NS + 1, 9, GRT_POLL_IDLE_M, 1000, 1000);
+	model_tick(m, T0 + 3 * SEC_NS);
+	assert_int_equal(row_of(m, 9)->waits, 2);
+	assert_true(is_reused(m, 9));
+	assert_false(is_reused(m, 7));
+}
+
 static void rows_are_bounded_and_nothing_is_lost(void **state)
 {
 	const struct model_netpoll_sum *rows;
@@ -212,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(waits_are_split_by_descriptor_and_poller),
 		TEST(a_wait_of_unknown_length_still_counts),
+		TEST(a_row_of_two_files_says_so),
 		TEST(rows_are_bounded_and_nothing_is_lost),
 		TEST(a_busy_latecomer_gets_a_row),
 		TEST(numbers_out_of_range_are_survived),

@@ -57,13 +57,14 @@ static inline void rec_lost(struct model *m, enum grt_loss reason, uint64_t n)
 	rec_apply(m, 1, GRT_K_LOST, reason, n, 0, 0, 0, 0);
 }
 
-static inline void rec_text(struct model *m, enum grt_text what, uint64_t key, const char *text)
+static inline void rec_text_at(struct model *m, uint64_t t, enum grt_text what, uint64_t key,
+			       const char *text)
 {
 	size_t bytes = strlen(text), offset = 0;
 
 	do {
 		size_t part = bytes - offset < GRT_TEXT_PIECE ? bytes - offset : GRT_TEXT_PIECE;
-		struct grt_rec rec = { .time_ns = 1, .kind = GRT_K_TEXT };
+		struct grt_rec rec = { .time_ns = t, .kind = GRT_K_TEXT };
 
 		rec.arg[0] = (uint64_t)what | (uint64_t)bytes << 16 | (uint64_t)offset << 32;
 		rec.arg[1] = key;
@@ -71,6 +72,11 @@ static inline void rec_text(struct model *m, enum grt_text what, uint64_t key, c
 		model_apply(m, &rec);
 		offset += part;
 	} while (offset < bytes);
+}
+
+static inline void rec_text(struct model *m, enum grt_text what, uint64_t key, const char *text)
+{
+	rec_text_at(m, 1, what, key, text);
 }
 
 /* One thread of a snapshot. */

@@ -26,7 +26,7 @@ static enum grt_text text_of(char letter)
 }
 
 static struct brief_object object_of(const struct model *m, const struct syscall_desc *d,
-				     const uint64_t *value, int known)
+				     const uint64_t *value, int known, uint64_t look)
 {
 	const uint64_t *all = known == GRT_REC_ARGS ? value : NULL;
 	struct brief_object o = { 0 };
@@ -35,9 +35,9 @@ static struct brief_object object_of(const struct model *m, const struct syscall
 		enum grt_text what = text_of(syscall_letter(d, i, all));
 
 		if (what == GRT_TEXT_STRING && model_text(m, what, value[i]))
-			return (struct brief_object){ what, value[i] };
+			return (struct brief_object){ what, value[i], look };
 		if (what == GRT_TEXT_FD && (int32_t)value[i] >= 0 && !o.what)
-			o = (struct brief_object){ what, (uint64_t)(int32_t)value[i] };
+			o = (struct brief_object){ what, (uint64_t)(int32_t)value[i], look };
 	}
 	return o;
 }
@@ -49,14 +49,26 @@ struct brief_object brief_object(const struct model *m, const struct model_threa
 	if (!d)
 		return (struct brief_object){ 0 };
 	if (t->has_args)
-		return object_of(m, d, t->args, GRT_REC_ARGS);
-	return object_of(m, d, &t->call_arg, 1);
+		return object_of(m, d, t->args, GRT_REC_ARGS, t->names_look);
+	return object_of(m, d, &t->call_arg, 1, t->names_look);
+}
+
+const char *brief_object_name(const struct model *m, struct brief_object o)
+{
+	return o.what ? model_text_at(m, o.what, o.key, o.look) : NULL;
+}
+
+const char *brief_object_kind(const struct model *m, struct brief_object o)
+{
+	enum grt_text kind = o.what == GRT_TEXT_FD ? GRT_TEXT_FD_KIND : GRT_TEXT_STRING_KIND;
+
+	return o.what ? model_text_at(m, kind, o.key, o.look) : NULL;
 }
 
 static void put_call(char *buf, const struct model *m, int32_t nr, struct brief_object o)
 {
 	const struct syscall_desc *d = syscall_desc(nr);
-	const char *text = o.what ? model_text(m, o.what, o.key) : NULL;
+	const char *text = brief_object_name(m, o);
 	char name[32];
 
 	snprintf(name, sizeof(name), "%s", d ? d->name : "");
@@ -134,7 +146,7 @@ void brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, boo
 		return;
 	}
 	if (d && has_arg)
-		o = object_of(m, d, &arg, 1);
+		o = object_of(m, d, &arg, 1, UINT64_MAX);
 	put_call(buf, m, nr, o);
 }
 

@@ -16,8 +16,12 @@
 struct brief_object {
 	enum grt_text what; /* GRT_TEXT_FD, GRT_TEXT_STRING; 0: nothing */
 	uint64_t key;
+	uint64_t look; /* of its names: model_text_at */
 };
 
+/* GRT_TEXT_FD or GRT_TEXT_STRING; GRT_TEXT_FD_KIND or GRT_TEXT_STRING_KIND. NULL: not known. */
+const char *brief_object_name(const struct model *m, struct brief_object o);
+const char *brief_object_kind(const struct model *m, struct brief_object o);
 struct brief_object brief_object(const struct model *m, const struct model_thread *t);
 /* By its kernel stack, not by its fault_addr: that may be what an older fault left behind. */
 bool brief_is_in_page_fault(const struct model *m, const struct model_thread *t);

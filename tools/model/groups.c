@@ -52,12 +52,9 @@ static uint64_t hash_stack(const struct model *m, const struct model_thread *t)
 static void describe(struct member *ret, const struct model *m)
 {
 	struct brief_object o = brief_object(m, ret->t);
-	enum grt_text kind = o.what == GRT_TEXT_FD ? GRT_TEXT_FD_KIND : GRT_TEXT_STRING_KIND;
 
-	if (!o.what)
-		return;
-	ret->name = model_text(m, o.what, o.key);
-	ret->kind = model_text(m, kind, o.key);
+	ret->name = brief_object_name(m, o);
+	ret->kind = brief_object_kind(m, o);
 	if (ret->kind && !ret->kind[0])
 		ret->kind = NULL;
 	if (ret->kind)

@@ -36,6 +36,7 @@ struct model_thread {
 	uint64_t since_ns; /* 0 = not known */
 	uint64_t asleep_since_ns;
 	uint64_t call_arg; /* first argument, or foreign function */
+	uint64_t names_look; /* its descriptors are those of this look, when its call was seen first */
 	bool has_args;
 	uint64_t args[6];
 	uint64_t fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */
@@ -145,6 +146,8 @@ size_t model_goroutines(const struct model *m, const struct model_g **ret);
 const struct model_cost *model_cost(const struct model *m);
 /* A name that came with the records, valid until the next model_apply; NULL: none came. */
 const char *model_text(const struct model *m, enum grt_text what, uint64_t key);
+/* The same as it was at a thread's names_look: the number of a descriptor may be another file's by now. */
+const char *model_text_at(const struct model *m, enum grt_text what, uint64_t key, uint64_t look);
 #define MODEL_LOSSES (GRT_LOSS_REORDER + 1)
 /* reason 0: all reasons together. */
 uint64_t model_lost(const struct model *m, enum grt_loss reason);

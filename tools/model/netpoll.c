@@ -91,8 +91,11 @@ void netpoll_apply(struct model *m, const struct grt_rec *rec)
 
 	sum_add(&s->interval, by, rec->arg[4], rec->arg[5]);
 	sum_add(&s->by[by], by, rec->arg[4], rec->arg[5]);
-	if (row)
-		sum_add(row, by, rec->arg[4], rec->arg[5]);
+	if (!row)
+		return;
+	if (row->waits == 0)
+		row->first_ns = rec->time_ns;
+	sum_add(row, by, rec->arg[4], rec->arg[5]);
 }
 
 static int waits_compare(const void *a, const void *b, void *arg)
@@ -249,6 +252,12 @@ size_t model_netpoll_fds(const struct model *m, const struct model_netpoll_sum *
 		return 0;
 	*ret += !has_other;
 	return m->netpoll.n - !has_other;
+}
+
+bool model_netpoll_is_reused(const struct model *m, const struct model_netpoll_sum *s)
+{
+	return s->fd != NETPOLL_FD_OTHER &&
+	       s->first_ns < text_renamed_ns(m, GRT_TEXT_FD, (uint64_t)s->fd);
 }
 
 size_t model_netpoll_waiting(const struct model *m, const struct model_waiting **ret)

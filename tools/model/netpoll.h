@@ -22,6 +22,7 @@ struct model;
 
 struct model_netpoll_sum {
 	int32_t fd;
+	uint64_t first_ns;        /* when the first one ended */
 	uint64_t waits;           /* that ended with "ready" */
 	uint64_t by[NETPOLL_BYS]; /* enum grt_netpoll_by */
 	struct hist parked, queued;
@@ -42,6 +43,8 @@ const struct model_netpoll_sum *model_netpoll_interval(const struct model *m);
 const struct model_netpoll_sum *model_netpoll_by(const struct model *m);
 /* By descriptor, since the first snapshot; one row may be NETPOLL_FD_OTHER. */
 size_t model_netpoll_fds(const struct model *m, const struct model_netpoll_sum **ret);
+/* A look has seen the descriptor with another name before: the waits are of all that had its number. */
+bool model_netpoll_is_reused(const struct model *m, const struct model_netpoll_sum *row);
 /* Most goroutines first; valid until the next snapshot. */
 size_t model_netpoll_waiting(const struct model *m, const struct model_waiting **ret);
 /* Goroutines in them. */

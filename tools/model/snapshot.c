@@ -25,6 +25,7 @@ static void begin(struct model *m, const struct grt_rec *rec)
 	s->snap.level = (int)rec->arg[1];
 	s->snap.settle_ns = rec->arg[3];
 	m->is_assembling = true;
+	m->looks++;
 }
 
 static void sched_row(struct model_snap *snap, const struct grt_rec *rec)
@@ -54,7 +55,7 @@ static bool p_row(struct snapshot *s, const struct grt_rec *rec)
 	return true;
 }
 
-static bool m_row(struct snapshot *s, const struct grt_rec *rec)
+static bool m_row(struct snapshot *s, const struct grt_rec *rec, uint64_t look)
 {
 	uint32_t state = rec->arg[2] & 0xff;
 
@@ -74,6 +75,7 @@ static bool m_row(struct snapshot *s, const struct grt_rec *rec)
 		.since_ns = rec->arg[3],
 		.asleep_since_ns = rec->arg[4],
 		.call_arg = rec->arg[5],
+		.names_look = look,
 	};
 	s->snap.count[state]++;
 	return true;
@@ -214,6 +216,28 @@ static void count_row(struct snapshot *s, const struct grt_rec *rec)
 	s->snap.threads_gone = rec->arg[5];
 }
 
+static bool is_same_call(const struct model_thread *a, const struct model_thread *b)
+{
+	return a->since_ns && a->since_ns == b->since_ns && a->nr == b->nr &&
+	       a->call_arg == b->call_arg && a->has_args == b->has_args &&
+	       !memcmp(a->args, b->args, sizeof(a->args));
+}
+
+/* A call that goes on keeps its names. Rows come in the order of threads. */
+static void keep_names(struct model *m)
+{
+	const struct model_thread *was = m->now.threads, *end = was + m->now.nthreads;
+
+	for (size_t i = 0; i < m->next.nthreads; i++) {
+		struct model_thread *t = &m->next.threads[i];
+
+		while (was < end && was->tid < t->tid)
+			was++;
+		if (was < end && was->tid == t->tid && is_same_call(was, t))
+			t->names_look = was->names_look;
+	}
+}
+
 static void end(struct model *m, const struct grt_rec *rec)
 {
 	struct snapshot old = m->now;
@@ -223,6 +247,7 @@ static void end(struct model *m, const struct grt_rec *rec)
 		m->lost[GRT_LOSS_CUT]++;
 		return;
 	}
+	keep_names(m);
 	m->next.snap.threads = (uint32_t)m->next.nthreads;
 	m->next.snap.torn = (uint32_t)rec->arg[2];
 	m->next.snap.duration_ns = rec->arg[3];
@@ -233,6 +258,7 @@ static void end(struct model *m, const struct grt_rec *rec)
 	m->has_now = true;
 	if (m->first_ns == 0)
 		m->first_ns = m->now.snap.time_ns;
+	texts_forget(m);
 	laws_note_snapshot(m);
 	netpoll_note_snapshot(m);
 	blocks_note_snapshot(m);
@@ -264,7 +290,7 @@ void snapshot_apply(struct model *m, const struct grt_rec *rec)
 		is_kept = p_row(s, rec);
 		break;
 	case GRT_K_SNAP_M:
-		is_kept = m_row(s, rec);
+		is_kept = m_row(s, rec, m->looks);
 		break;
 	case GRT_K_SNAP_CALL:
 		call_row(s, rec);

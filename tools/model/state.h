@@ -27,6 +27,7 @@ struct text_entry;
 struct texts {
 	struct text_entry *slot;
 	uint32_t cap, n;
+	uint32_t nolder; /* names that are not the newest of their key */
 	size_t heap;
 	/* The name that is being put together. */
 	uint32_t partial, partial_what;
@@ -77,6 +78,7 @@ struct law_point {
 struct model {
 	struct snapshot now, next;
 	bool has_now, is_assembling;
+	uint64_t looks;    /* snapshots begun */
 	uint64_t first_ns; /* first snapshot: probes are armed one by one, before it not all are */
 	struct model_snap before;
 	bool has_before;
@@ -114,6 +116,10 @@ void handoffs_apply(struct model *m, const struct grt_rec *rec);
 void snapshot_apply(struct model *m, const struct grt_rec *rec);
 /* text.c: a piece of a name, in order of arrival. */
 void text_apply(struct model *m, const struct grt_rec *rec);
+/* When the name that a key has now took the place of another one; 0: it did not. */
+uint64_t text_renamed_ns(const struct model *m, enum grt_text what, uint64_t key);
+/* A snapshot is complete: older names that no thread in it needs go. */
+void texts_forget(struct model *m);
 void texts_fini(struct texts *t);
 /* laws.c: a snapshot is complete. */
 void laws_note_snapshot(struct model *m);

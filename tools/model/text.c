@@ -2,24 +2,43 @@
 /*
  * text.c - names that came with the records: of descriptors, functions, source lines, wait points.
  *
- * An open hash of (what, key); the newest name of a key wins. Memory is bounded: what does not fit is
- * counted as lost (GRT_LOSS_MAP) and is shown by its number. Pieces of one name follow each other, so
- * that one buffer puts them together; a piece out of place drops the name it belongs to.
+ * An open hash of (what, key). Memory is bounded: what does not fit is counted as lost (GRT_LOSS_MAP) and
+ * is shown by its number. Pieces of one name follow each other, so that one buffer puts them together; a
+ * piece out of place drops the name it belongs to.
+ *
+ * The newest name of a key wins, but of descriptors, whose numbers are given out again while a call still
+ * holds on to the file that it began with:
+ *
+ *   look 1   A in read(5), 5 is "old"
+ *            another thread closes 5 and opens "new": it is 5 again
+ *   look 2   A still in read(5): "old";  B in read(5): "new"
+ *
+ * The older name stays as long as a thread's call was first seen while it was the newest.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "../syscalls.h"
 #include "state.h"
 
 #define TEXT_NAMES_MAX 65536u     /* 10,000 blocked threads, each with a few names of its own */
 #define TEXT_HEAP_MAX (16u << 20) /* bytes of all names */
 #define TEXT_SLOTS_FIRST 1024u    /* a power of two */
+#define UNLISTED "socket:["       /* in no table of the kernel yet: it will be named better */
+
+struct text_name {
+	struct text_name *older; /* of the same key */
+	uint64_t look;           /* came at this one */
+	uint64_t needed_at;      /* look */
+	uint64_t renamed_ns;     /* took the place of another one; 0: did not */
+	uint32_t bytes;
+	char text[];
+};
 
 struct text_entry {
 	uint64_t key;
-	uint32_t what; /* enum grt_text, 0: free */
-	uint32_t bytes;
-	char *text;
+	uint32_t what;          /* enum grt_text, 0: free */
+	struct text_name *name; /* the newest */
 };
 
 static uint64_t hash_of(uint32_t what, uint64_t key)
@@ -56,30 +75,73 @@ static bool grow(struct texts *t)
 	return true;
 }
 
-static bool text_put(struct texts *t, uint32_t what, uint64_t key, const char *text, uint32_t bytes)
+static size_t bytes_of(uint32_t bytes)
 {
+	return sizeof(struct text_name) + bytes + 1;
+}
+
+/* Returns the next older one. */
+static struct text_name *name_free(struct texts *t, struct text_name *name)
+{
+	struct text_name *older = name->older;
+
+	t->heap -= bytes_of(name->bytes);
+	free(name);
+	return older;
+}
+
+static bool is_of_descriptor(uint32_t what)
+{
+	return what == GRT_TEXT_FD || what == GRT_TEXT_FD_KIND || what == GRT_TEXT_FD_NOTE;
+}
+
+/* The one before stays, if a call may have begun with it. */
+static void name_add(struct texts *t, struct text_entry *e, struct text_name *name)
+{
+	struct text_name *before = e->name;
+
+	if (before && is_of_descriptor(e->what) && before->look < name->look) {
+		name->older = before;
+		t->nolder++;
+	} else if (before) {
+		name->older = name_free(t, before);
+	}
+	e->name = name;
+	t->heap += bytes_of(name->bytes);
+}
+
+/* Is it another thing, or the same by a better name? */
+static bool is_another(const struct text_name *before)
+{
+	return strncmp(before->text, UNLISTED, strlen(UNLISTED)) != 0;
+}
+
+static bool text_put(struct model *m, uint32_t what, uint64_t key, uint32_t bytes, uint64_t now_ns)
+{
+	struct texts *t = &m->texts;
+	struct text_name *name;
 	struct text_entry *e;
-	char *copy;
 
 	if (2 * (t->n + 1) > t->cap && !grow(t))
 		return false;
 	e = slot_find(t, what, key);
-	if (e->what && e->bytes == bytes && !memcmp(e->text, text, bytes))
+	if (e->what && e->name->bytes == bytes && !memcmp(e->name->text, t->buffer, bytes))
 		return true;
-	if ((!e->what && t->n >= TEXT_NAMES_MAX) || t->heap + bytes + 1 > TEXT_HEAP_MAX)
+	if ((!e->what && t->n >= TEXT_NAMES_MAX) || t->heap + bytes_of(bytes) > TEXT_HEAP_MAX)
 		return false;
-	copy = malloc(bytes + 1);
-	if (!copy)
+	name = malloc(bytes_of(bytes));
+	if (!name)
 		return false;
-	memcpy(copy, text, bytes);
-	copy[bytes] = '\0';
-	if (e->what)
-		t->heap -= e->bytes + 1;
-	else
+	*name = (struct text_name){ .look = m->looks, .bytes = bytes };
+	memcpy(name->text, t->buffer, bytes);
+	name->text[bytes] = '\0';
+	if (!e->what) {
+		*e = (struct text_entry){ .key = key, .what = what };
 		t->n++;
-	free(e->text);
-	*e = (struct text_entry){ .key = key, .what = what, .bytes = bytes, .text = copy };
-	t->heap += bytes + 1;
+	} else {
+		name->renamed_ns = is_another(e->name) ? now_ns : e->name->renamed_ns;
+	}
+	name_add(t, e, name);
 	return true;
 }
 
@@ -101,23 +163,91 @@ void text_apply(struct model *m, const struct grt_rec *rec)
 	t->partial = offset + n;
 	t->partial_what = what;
 	t->partial_key = rec->arg[1];
-	if (t->partial == bytes && !text_put(t, what, rec->arg[1], t->buffer, bytes))
+	if (t->partial == bytes && !text_put(m, what, rec->arg[1], bytes, rec->time_ns))
 		m->lost[GRT_LOSS_MAP]++;
+}
+
+/* The newest name that came until then. */
+static struct text_name *name_at(const struct texts *t, uint32_t what, uint64_t key, uint64_t look)
+{
+	struct text_name *name = t->n ? slot_find(t, what, key)->name : NULL;
+
+	while (name && is_of_descriptor(what) && name->look > look)
+		name = name->older;
+	return name;
+}
+
+static void need(struct model *m, int fd, uint64_t look)
+{
+	static const enum grt_text of_fd[] = { GRT_TEXT_FD, GRT_TEXT_FD_KIND, GRT_TEXT_FD_NOTE };
+
+	for (size_t i = 0; i < sizeof(of_fd) / sizeof(of_fd[0]); i++) {
+		struct text_name *name = name_at(&m->texts, of_fd[i], (uint64_t)fd, look);
+
+		if (name)
+			name->needed_at = m->looks;
+	}
+}
+
+static void need_names_of(struct model *m, const struct model_thread *t)
+{
+	const struct syscall_desc *d = syscall_desc(t->inner_nr_1 ? t->inner_nr_1 - 1 : t->nr);
+	const uint64_t *arg = t->has_args ? t->args : &t->call_arg;
+	int known = t->has_args ? GRT_REC_ARGS : 1;
+
+	for (int i = 0; d && i < known && d->args[i]; i++) {
+		char how = syscall_letter(d, i, t->has_args ? arg : NULL);
+
+		if ((how == 'f' || how == 'a') && (int)arg[i] >= 0)
+			need(m, (int)arg[i], t->names_look);
+	}
+}
+
+void texts_forget(struct model *m)
+{
+	struct texts *t = &m->texts;
+
+	if (!t->nolder)
+		return;
+	for (size_t i = 0; i < m->now.nthreads; i++)
+		need_names_of(m, &m->now.threads[i]);
+	for (uint32_t i = 0; i < t->cap; i++) {
+		struct text_name **at = t->slot[i].name ? &t->slot[i].name->older : NULL;
+
+		while (at && *at) {
+			if ((*at)->needed_at == m->looks) {
+				at = &(*at)->older;
+				continue;
+			}
+			*at = name_free(t, *at);
+			t->nolder--;
+		}
+	}
 }
 
 void texts_fini(struct texts *t)
 {
 	for (uint32_t i = 0; i < t->cap; i++)
-		free(t->slot[i].text);
+		while (t->slot[i].name)
+			t->slot[i].name = name_free(t, t->slot[i].name);
 	free(t->slot);
+}
+
+uint64_t text_renamed_ns(const struct model *m, enum grt_text what, uint64_t key)
+{
+	const struct text_name *name = name_at(&m->texts, what, key, UINT64_MAX);
+
+	return name ? name->renamed_ns : 0;
 }
 
 const char *model_text(const struct model *m, enum grt_text what, uint64_t key)
 {
-	const struct text_entry *e;
+	return model_text_at(m, what, key, UINT64_MAX);
+}
 
-	if (m->texts.n == 0)
-		return NULL;
-	e = slot_find(&m->texts, what, key);
-	return e->what ? e->text : NULL;
+const char *model_text_at(const struct model *m, enum grt_text what, uint64_t key, uint64_t look)
+{
+	const struct text_name *name = name_at(&m->texts, what, key, look);
+
+	return name ? name->text : NULL;
 }

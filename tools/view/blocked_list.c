@@ -57,9 +57,9 @@ static uint64_t parked(const struct model *m)
 static void find(struct blocked_list *l, const struct model *m, const struct model_thread *t)
 {
 	int fd = blocked_fd(m, t);
-	const char *note = fd >= 0 ? model_text(m, GRT_TEXT_FD_NOTE, (uint64_t)fd) : NULL;
+	const char *note = model_text_at(m, GRT_TEXT_FD_NOTE, (uint64_t)fd, t->names_look);
 
-	if (!note || !note[0])
+	if (fd < 0 || !note || !note[0])
 		return;
 	for (size_t i = 0; i < l->nfindings; i++)
 		if (!strcmp(l->finding[i].note, note)) {

@@ -28,9 +28,9 @@ __attribute__((format(printf, 2, 3))) static void put(struct line *l, const char
 		l->n += (size_t)n < l->bytes - l->n ? (size_t)n : l->bytes - l->n - 1;
 }
 
-static void put_fd(struct line *l, const struct model *m, int fd)
+static void put_fd(struct line *l, const struct model *m, int fd, uint64_t look)
 {
-	const char *name = model_text(m, GRT_TEXT_FD, (uint64_t)fd);
+	const char *name = model_text_at(m, GRT_TEXT_FD, (uint64_t)fd, look);
 
 	put(l, "%d", fd);
 	if (name)
@@ -53,7 +53,7 @@ static void put_path(struct line *l, const char *path, const char *kind)
 		put(l, "<%s>", kind);
 }
 
-static void put_arg(struct line *l, const struct model *m, char how, uint64_t v)
+static void put_arg(struct line *l, const struct model *m, char how, uint64_t v, uint64_t look)
 {
 	const char *text;
 
@@ -62,10 +62,10 @@ static void put_arg(struct line *l, const struct model *m, char how, uint64_t v)
 		if ((int)v == AT_FDCWD)
 			put(l, "AT_FDCWD");
 		else
-			put_fd(l, m, (int)v);
+			put_fd(l, m, (int)v, look);
 		break;
 	case 'f':
-		put_fd(l, m, (int)v);
+		put_fd(l, m, (int)v, look);
 		break;
 	case 'p':
 		text = model_text(m, GRT_TEXT_STRING, v);
@@ -107,7 +107,7 @@ static void put_args(struct line *l, const struct model *m, const struct syscall
 			continue;
 		put(l, "%s", comma);
 		put_arg(l, m, syscall_letter(d, i, t->has_args ? t->args : NULL),
-			t->has_args ? t->args[i] : t->call_arg);
+			t->has_args ? t->args[i] : t->call_arg, t->names_look);
 		comma = ", ";
 	}
 }

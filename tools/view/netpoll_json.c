@@ -82,6 +82,7 @@ static void put_fds(struct json *j, const struct model *m)
 		json_open(j, NULL, '{');
 		json_uint_or_null(j, "fd", s->fd != NETPOLL_FD_OTHER, (uint64_t)s->fd);
 		put_name(j, m, s->fd);
+		json_bool(j, "reused", model_netpoll_is_reused(m, s));
 		put_sum(j, s);
 		json_close(j);
 	}

@@ -12,7 +12,7 @@
 #include "netpoll.h"
 
 #define LINE_BYTES 512
-#define NAME_COLUMNS (GRID_CELL_BYTES - 1)
+#define REUSED "reused: "
 
 static int waits_compare(const void *a, const void *b, void *arg)
 {
@@ -62,11 +62,11 @@ static void put_fd(char *cell, int32_t fd)
 }
 
 /* Names of the target's are cleaned when the row is printed. */
-static void put_name(char *cell, const struct model *m, int32_t fd)
+static void put_name(char *cell, const struct model *m, int32_t fd, const char *before)
 {
 	const char *name = fd >= 0 ? model_text(m, GRT_TEXT_FD, (uint64_t)fd) : NULL;
 
-	snprintf(cell, GRID_CELL_BYTES, "%.*s", (int)NAME_COLUMNS, name ? name : "-");
+	snprintf(cell, GRID_CELL_BYTES, "%s%s", before, name ? name : "-");
 }
 
 static const struct grid_column by_columns[] = {
@@ -134,7 +134,7 @@ static void fd_row(struct grid_row *r, const struct model *m, const struct model
 	latency_cell(r->cell[4], &s->queued, 0.5);
 	latency_cell(r->cell[5], &s->queued, 0.99);
 	count_cell(r->cell[6], s->by[GRT_POLL_SYSMON]);
-	put_name(r->cell[7], m, s->fd);
+	put_name(r->cell[7], m, s->fd, model_netpoll_is_reused(m, s) ? REUSED : "");
 }
 
 static void put_fds(struct view *v, const struct model *m)
@@ -143,12 +143,15 @@ static void put_fds(struct view *v, const struct model *m)
 	const struct model_netpoll_sum *all;
 	size_t n, shown, *order = netpoll_rows_sorted(m, &n);
 	uint64_t rest = 0;
+	bool has_reused = false;
 	struct grid g;
 
 	model_netpoll_fds(m, &all);
 	shown = n < NETPOLL_TOP ? n : NETPOLL_TOP;
-	for (size_t i = 0; i < shown; i++)
+	for (size_t i = 0; i < shown; i++) {
 		fd_row(&rows[i], m, &all[order[i]]);
+		has_reused |= model_netpoll_is_reused(m, &all[order[i]]);
+	}
 	for (size_t i = shown; i < n; i++)
 		rest += all[order[i]].waits;
 	free(order);
@@ -158,6 +161,10 @@ static void put_fds(struct view *v, const struct model *m)
 	grid_put(v, &g, "waits that ended, by descriptor:", rows, shown);
 	if (n > shown)
 		fprintf(v->out, "and %zu more with %" PRIu64 " waits\n", n - shown, rest);
+	if (has_reused)
+		fmt_wrapped(v->out,
+			    REUSED "others had the number before; the waits are of all of them",
+			    v->columns);
 }
 
 static const struct grid_column waiting_columns[] = {
@@ -180,7 +187,7 @@ static void waiting_row(struct grid_row *r, const struct model *m, const struct 
 	strcpy(r->cell[4], "-");
 	if (w->n == 1)
 		snprintf(r->cell[4], GRID_CELL_BYTES, "%" PRIu64, w->g);
-	put_name(r->cell[5], m, w->fd);
+	put_name(r->cell[5], m, w->fd, "");
 }
 
 static void put_waiting(struct view *v, const struct model *m)
