@@ -63,6 +63,14 @@ static int32_t row_find(struct ledger *l, const char *call, const char *where)
 	return (int32_t)l->n - 1;
 }
 
+static void note_kind(const struct model *m, struct cause *c, const struct model_thread *t)
+{
+	const char *kind = brief_object_kind(m, brief_object(m, t));
+
+	if (kind && kind[0])
+		c->c.kind = strdup(kind);
+}
+
 static void note_frames(const struct model *m, struct cause *c, const struct model_thread *t)
 {
 	const struct model_frame *frame;
@@ -90,6 +98,8 @@ int32_t ledger_row_of_thread(struct model *m, const struct model_thread *t)
 	c->arg = t->has_args ? t->args[0] : t->call_arg;
 	if (!c->c.npcs)
 		note_frames(m, c, t);
+	if (!c->c.kind)
+		note_kind(m, c, t);
 	return row;
 }
 
@@ -221,6 +231,7 @@ void ledger_fini(struct ledger *l)
 	for (size_t i = 0; i < l->n; i++) {
 		free((char *)l->row[i].c.call);
 		free((char *)l->row[i].c.where);
+		free((char *)l->row[i].c.kind);
 	}
 	free(l->row);
 	free(l->slot);

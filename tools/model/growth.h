@@ -25,6 +25,7 @@ struct model_frame;
 struct model_cause {
 	const char *call;    /* "fsync(/data/wal)"; of the two special rows: words */
 	const char *where;   /* "wal_sync files.c:41"; NULL: not known */
+	const char *kind;    /* "FIFO": what the call is made on; NULL: nothing, or not known */
 	double threads;      /* made meanwhile: its share of them */
 	uint64_t now;        /* Ms in it at the newest snapshot */
 	const uint64_t *pcs; /* user frames, innermost first */

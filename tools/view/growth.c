@@ -175,7 +175,10 @@ static void sum_rest(struct growth_cause *c, size_t causes, size_t rows)
 	}
 	if (causes > rows)
 		c[rows - 1] = (struct growth_cause){
-			&rest, c[rows - 1].threads, c[rows - 1].now, 1, 0, 0
+			.first = &rest,
+			.threads = c[rows - 1].threads,
+			.now = c[rows - 1].now,
+			.objects = 1,
 		};
 }
 

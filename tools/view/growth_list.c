@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * growth_list.c - see growth_view.h. Causes are told apart by what a call is made on; for people
- * those that come from one line of the program are one: "read(97 objects: /tmp/x/fifo-*) <-
+ * those that come from one line of the program are one: "read(97 FIFOs: /tmp/x/fifo-*) <-
  * worker_read files.c:41".
  */
 #include "growth_view.h"
@@ -67,6 +67,13 @@ static bool is_one(const struct model_cause *a, const struct model_cause *b)
 	       !strncmp(a->call, b->call, n);
 }
 
+#define MIXED "object"
+
+static const char *kind_of(const struct model_cause *c)
+{
+	return c->kind ? c->kind : MIXED;
+}
+
 static int by_threads(const void *a, const void *b)
 {
 	const struct growth_cause *x = a, *y = b;
@@ -96,12 +103,15 @@ size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_n
 			r++;
 		if (r == end)
 			*r = (struct growth_cause){ .first = &c[i],
+						    .kind = kind_of(&c[i]),
 						    .begin = SIZE_MAX,
 						    .end = SIZE_MAX };
 		n += r == end;
 		r->threads += c[i].threads;
 		r->now += c[i].now;
 		r->objects++;
+		if (strcmp(r->kind, kind_of(&c[i])))
+			r->kind = MIXED;
 		r->begin = alike_begin(r->first->call, c[i].call, r->begin);
 		r->end = alike_end(r->first->call, c[i].call, r->end);
 	}
@@ -123,7 +133,7 @@ void growth_call(char *buf, size_t bytes, const struct growth_cause *c)
 	/* Between the brackets. */
 	if (call[n])
 		snprintf(name, sizeof(name), "%.*s", (int)strlen(call + n) - 2, call + n + 1);
-	alike_put(things, sizeof(things), c->objects, "object", name[0] ? name : NULL, begin,
+	alike_put(things, sizeof(things), c->objects, c->kind, name[0] ? name : NULL, begin,
 		  c->end ? c->end - 1 : 0);
 	snprintf(buf, bytes, "%.*s(%s)", (int)n, call, things);
 }

@@ -32,6 +32,7 @@ double growth_share(const struct model *m, double threads);
 /* Causes of the model that are one to people. */
 struct growth_cause {
 	const struct model_cause *first;
+	const char *kind; /* of all that they are made on */
 	double threads;
 	uint64_t now;
 	size_t objects;
@@ -39,7 +40,7 @@ struct growth_cause {
 };
 /* Most threads first: made, or now. The caller frees. */
 size_t growth_causes(struct growth_cause **ret, const struct model *m, bool is_now);
-/* "fsync(/data/wal)", "read(97 objects: /tmp/x/fifo-*)" */
+/* "fsync(/data/wal)", "read(97 FIFOs: /tmp/x/fifo-*)" */
 void growth_call(char *buf, size_t bytes, const struct growth_cause *c);
 
 void growth_json(struct view *v, struct json *j, const struct model *m);
