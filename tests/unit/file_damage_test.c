@@ -57,6 +57,26 @@ static void every_flipped_bit_is_noticed(void **state)
 	}
 }
 
+static void what_follows_the_end_is_noticed(void **state)
+{
+	struct file_written done;
+	size_t bytes = make(2, 2, 3, GRT_END_EXITED, 0, &done);
+	char want[64];
+
+	(void)state;
+	memcpy(damaged, image, bytes);
+	memcpy(damaged + bytes, image, bytes); /* cat one two >both */
+	assert_int_equal(replay_bytes(damaged, 2 * bytes), -ESRCH);
+	snprintf(want, sizeof(want), "more behind its end at byte %zu: replayed up to there",
+		 bytes);
+	assert_non_null(strstr(said, want));
+	assert_is_beginning(true);
+	assert_int_equal(replay_bytes(damaged, bytes + 1), -ESRCH);
+	assert_non_null(strstr(said, want));
+	assert_int_equal(replay_bytes(damaged, bytes), -ESRCH);
+	assert_string_equal(said, "");
+}
+
 static void the_place_of_the_damage_is_told(void **state)
 {
 	struct file_written done;
@@ -242,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(every_cut_is_noticed, setup),
 		cmocka_unit_test_setup(every_flipped_bit_is_noticed, setup),
+		cmocka_unit_test_setup(what_follows_the_end_is_noticed, setup),
 		cmocka_unit_test_setup(the_place_of_the_damage_is_told, setup),
 		cmocka_unit_test_setup(sealed_lies_are_refused, setup),
 		cmocka_unit_test_setup(sizes_that_would_take_all_memory_are_refused, setup),

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -115,6 +116,15 @@ static int end_of(const struct grt_rec *rec)
 	return -ENODATA;
 }
 
+/* Two recordings in one file, say. Of a pipe nobody can tell before its writer ends. */
+static bool has_more(const struct file *f)
+{
+	off_t at = lseek(f->fd, 0, SEEK_CUR);
+	struct stat st;
+
+	return f->at + 1 < f->n || (at >= 0 && fstat(f->fd, &st) == 0 && st.st_size > at);
+}
+
 /* The record that is next; NULL: the file ends, as end_rc says. */
 static const struct grt_rec *peek(struct file *f)
 {
@@ -124,6 +134,8 @@ static const struct grt_rec *peek(struct file *f)
 		block_read(f);
 	if (f->end_rc == 0 && f->raw[f->at].kind == GRT_K_FILE_END) {
 		f->is_full = f->raw[f->at].arg[0] == GRT_END_FULL;
+		if (has_more(f))
+			cut(f, "more behind its end");
 		f->end_rc = end_of(&f->raw[f->at]);
 	}
 	return f->end_rc == 0 ? &f->raw[f->at] : NULL;
