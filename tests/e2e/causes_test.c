@@ -32,8 +32,7 @@ static const struct seeded seeded[] = {
 static struct sick_room room;
 
 /* Is it the guilty call? `text` begins where a cause or a group does. */
-static void assert_names(const struct seeded *s, const struct program *p, const char *text,
-			 bool has_stacks)
+static void assert_names(const struct seeded *s, const struct program *p, const char *text)
 {
 	char call[512], where[256], want[256];
 
@@ -43,8 +42,6 @@ static void assert_names(const struct seeded *s, const struct program *p, const 
 	/* Many sockets are one group. */
 	if (!strstr(call, s->object) && !strstr(call, " sockets"))
 		fail_msg("%s: not %s is named but %s", s->name, s->object, call);
-	if (!has_stacks)
-		return;
 	json_text_of(text, "where", where, sizeof(where));
 	sick_where(p, want, sizeof(want));
 	assert_string_equal(where, want);
@@ -68,19 +65,12 @@ static const char *after(const char *text, const char *word)
 	return at + strlen(word);
 }
 
-/* Whether this gotrace tells stacks here at all: then it must tell the line. */
-static bool tells_stacks(const char *json)
-{
-	return strstr(json, "\"function\":") != NULL;
-}
-
-static void assert_blocked_names(const struct seeded *s, const struct program *p, bool *has_stacks)
+static void assert_blocked_names(const struct seeded *s, const struct program *p)
 {
 	char *options[] = { "--json", NULL };
 	const char *said = gotrace_until(p->pid, "blocked", options, are_blocked, &s->blocked);
 
-	*has_stacks = tells_stacks(said);
-	assert_names(s, p, after(said, "\"groups\":["), *has_stacks);
+	assert_names(s, p, after(said, "\"groups\":["));
 }
 
 /* Of all causes that are this call: some are too short to be seen in a look, and have no line. */
@@ -97,7 +87,7 @@ static long milli_of_call(const char *totals, const char *call)
 }
 
 /* Until enough threads were made while we watched; then what it says at the end. */
-static void assert_growth_names(const struct seeded *s, const struct program *p, bool has_stacks)
+static void assert_growth_names(const struct seeded *s, const struct program *p)
 {
 	char pid[16], *argv[] = {
 		(char *)getenv("GOTRACE"), "growth", pid, "--json", "-i", "200ms", NULL
@@ -113,7 +103,7 @@ static void assert_growth_names(const struct seeded *s, const struct program *p,
 	kill(g.pid, SIGINT);
 	program_expect(&g, "{\"type\":\"totals\"");
 	made = json_number(g.line, "made");
-	assert_names(s, p, after(g.line, "\"causes\":["), has_stacks);
+	assert_names(s, p, after(g.line, "\"causes\":["));
 	if (strcmp(s->more, "0") && milli_of_call(g.line, s->call) < made * 1000 / 2)
 		fail_msg("%s: less than half is put down to it: %s", s->name, g.line);
 	program_expect(&g, "{\"type\":\"end\"");
@@ -126,17 +116,14 @@ static void seeded_cause(const char *name)
 {
 	const struct seeded *s = seeded;
 	struct program p;
-	bool has_stacks;
 
 	while (strcmp(s->name, name))
 		s++;
 	sick_room_open(&room);
 	sick_room_mount(&room);
 	p = sick_start(&room, s->name, s->more);
-	assert_growth_names(s, &p, false);
-	assert_blocked_names(s, &p, &has_stacks);
-	if (has_stacks)
-		assert_growth_names(s, &p, has_stacks);
+	assert_growth_names(s, &p);
+	assert_blocked_names(s, &p);
 	program_stop(&p);
 	sick_room_close(&room);
 }

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "rights.h"
+#include "sick.h"
 
 enum { NO_TARGET = 4, NOT_PERMITTED = 5, SYSTEM = 6 };
 
@@ -71,6 +72,70 @@ static void test_target_in_another_namespace(void **state)
 
 	assert_code(&o, 0);
 	assert_says(o.out, ALL_PROBES ", 0 armed");
+	program_stop(&p);
+}
+
+/* Each verb in a form that ends; in there a thread's numbers, and its files, are others. */
+static void test_every_command_on_a_target_in_another_namespace(void **state)
+{
+	static const char *const form[][4] = {
+		{ "threads", "--once" },        { "blocked", "--by-stack" },
+		{ "handoff", "-i50ms", "-n2" }, { "netpoll", "-i50ms", "-n2" },
+		{ "growth", "-i50ms", "-n2" },  { "check", "--for=100ms", "--fail-on=hostage>0" },
+	};
+	struct program p = sleeper_start(namespaces_own, NULL);
+	pid_t pid = child_of(p.pid);
+	char text[16];
+
+	(void)state;
+	snprintf(text, sizeof(text), "%d", pid);
+	for (size_t i = 0; i < sizeof(form) / sizeof(form[0]); i++) {
+		char *argv[] = { "gotrace",          (char *)form[i][0], text,
+				 (char *)form[i][1], (char *)form[i][2], NULL };
+
+		gotrace_run(&o, NULL, -1, argv);
+		if (o.code != 0)
+			fail_msg("%s ended with %d: %s", form[i][0], o.code, o.err);
+		assert_int_not_equal(o.out[0], 0);
+	}
+	program_stop(&p);
+}
+
+static bool are_97(const char *json, const void *unused)
+{
+	(void)unused;
+	return json_number(json, "blocked") == 97;
+}
+
+/* The paths and the stacks are those that the target knows, and the tids those that we know. */
+static void test_blocked_and_growth_name_calls_in_another_namespace(void **state)
+{
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
+			 "--fifos",
+			 "97",
+			 "--urandom",
+			 "0",
+			 "--seconds",
+			 "100",
+			 NULL };
+	char *json[] = { "--json", NULL }, *growth[] = { "--json", "-i50ms", "-n2", NULL };
+	struct program p = program_start(argv, namespaces_own);
+	const char *said, *row;
+	char path[64];
+	pid_t pid;
+
+	(void)state;
+	program_expect(&p, "ready");
+	pid = child_of(p.pid);
+	said = gotrace_until(pid, "blocked", json, are_97, NULL);
+	row = strstr(said, "\"ms\":[");
+	assert_says(row, "/fifo-96\",\"kind\":\"FIFO\"");
+	assert_says(row, "\"where\":\"read_fifo growth.c:");
+	snprintf(path, sizeof(path), "/proc/%d/task/%ld", pid, json_number(row, "tid"));
+	assert_int_equal(access(path, F_OK), 0);
+
+	said = gotrace_until(pid, "growth", growth, is_any, NULL);
+	assert_says(said, "{\"call\":\"read(/tmp/growth-");
 	program_stop(&p);
 }
 
@@ -171,6 +236,8 @@ int main(void)
 		cmocka_unit_test(test_absent_process_is_not_hidden),
 		cmocka_unit_test(test_own_process_is_not_hidden),
 		cmocka_unit_test(test_target_in_another_namespace),
+		cmocka_unit_test(test_every_command_on_a_target_in_another_namespace),
+		cmocka_unit_test(test_blocked_and_growth_name_calls_in_another_namespace),
 		cmocka_unit_test(test_file_that_only_the_target_sees),
 		cmocka_unit_test(test_gotrace_and_target_in_one_namespace),
 		cmocka_unit_test(test_proc_of_another_namespace),

@@ -88,6 +88,44 @@ static void test_thousands_on_their_way_out_are_no_lack_of_permission(void **sta
 	}
 }
 
+/* Mid-command, in all that watch: by itself, then by another program, which is none of ours. */
+static void test_who_execs_is_followed_as_far_as_it_runs_the_runtime(void **state)
+{
+	static const struct {
+		const char *verb, *row;
+	} watch[] = {
+		{ "threads", "{\"type\":\"tick\"" },  { "blocked", "{\"type\":\"blocked\"" },
+		{ "handoff", "{\"type\":\"tick\"" },  { "netpoll", "{\"type\":\"tick\"" },
+		{ "growth", "{\"type\":\"growth\"" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(watch) / sizeof(watch[0]); i++) {
+		struct program target = sleeper_start(NULL, NULL), g;
+		char pid[16], *argv[] = { (char *)getenv("GOTRACE"),
+					  (char *)watch[i].verb,
+					  pid,
+					  "--json",
+					  "-i20ms",
+					  i == 1 ? "--watch" : NULL,
+					  NULL };
+
+		snprintf(pid, sizeof(pid), "%d", target.pid);
+		g = program_start(argv, NULL);
+		program_expect(&g, watch[i].row);
+		kill(target.pid, SIGUSR1);
+		program_expect(&g, "{\"type\":\"end\"");
+		assert_says(g.line, "\"lost\":0}");
+		program_expect(&g, "{\"type\":\"begin\"");
+		program_expect(&g, watch[i].row);
+		kill(target.pid, SIGUSR2);
+		program_expect(&g, "{\"type\":\"end\"");
+		assert_int_equal(e2e_wait(g.pid), NO_TARGET);
+		close(g.out);
+		program_stop(&target);
+	}
+}
+
 static void test_children_are_not_the_target(void **state)
 {
 	struct program target = sleeper_start(NULL, NULL);
@@ -121,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whenever_it_ends_something_true_is_said),
 		cmocka_unit_test(test_thousands_on_their_way_out_are_no_lack_of_permission),
+		cmocka_unit_test(test_who_execs_is_followed_as_far_as_it_runs_the_runtime),
 		cmocka_unit_test(test_children_are_not_the_target),
 	};
 

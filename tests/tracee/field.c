@@ -110,10 +110,13 @@ static void lookup(void *arg)
 
 /* --- C09 --- */
 
+/* The main thread is sysmon's: no goroutine can lock itself to it, end there and leave it to others. */
 static void hold_thread(void *arg)
 {
 	(void)arg;
 	grt_lock_os_thread();
+	if (gettid() == getpid())
+		die("run on another thread than the main thread");
 	atomic_fetch_add(&begun, 1);
 	while (!atomic_load(&ended))
 		grt_sleep(NAP_NS);
