@@ -19,10 +19,10 @@ COST_LIMIT_S = $$(( ($(SECONDS) + 200) * $(words $(subst $(comma), ,$(COMMANDS))
 comma := ,
 BENCH_BIN := $(O)/bench/grt $(O)/bench/watch $(O)/bench/stacks
 
-$(O)/bench/grt: tests/bench/grt.c $(O)/libgrt.a
+$(O)/bench/grt: tests/bench/grt.c tests/bench/grt_busy.c tests/bench/grt.h $(O)/libgrt.a
 	$(call say,LD)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $< $(O)/libgrt.a
+	$(Q)$(CC) $(BASE) -pthread -Iruntime/include $(CFLAGS) -MF $@.d -o $@ $(filter %.c %.a,$^)
 
 $(O)/bench/watch $(O)/bench/stacks: $(O)/bench/%: tests/bench/%.c $(filter-out %/gotrace.o,$(TOOL_OBJ))
 	$(call say,LD)

@@ -27,6 +27,7 @@ from child import Child, Skip, parse, run
 HOT_CHUNKS = 11  # with a trap in every call
 COST_S = 10  # a round
 SHED_S = 4  # after the attach: --max-overhead has acted
+OWN_PCT = 10
 STAMPS_PCT = 10  # the target's stamps lie outside of what gotrace measures
 
 # Measurements of both sides: bench and size.
@@ -38,6 +39,7 @@ SIDE_BENCHES = [
     ("blocked", 100),
     ("blocked", 1000),
     ("parked", 100000),
+    ("busy", None),
 ]
 
 # key, what the reader sees, unit, what we aim at (None: nothing), whether less is better
@@ -58,6 +60,8 @@ ROWS = [
     ("share_pct@1000", "  afterwards", "%", 80, False),
     ("parked_bytes@100000", "bytes a parked goroutine, of 100,000", "B", None, True),
     ("parked_tables_bytes@100000", "  of these, page tables", "B", None, True),
+    ("echo_p99_us", "echo on 100 sockets, four yield for ever, two Ps, p99", "us", 1500, True),
+    ("tick_late_us", "  meanwhile: a timer of 1 ms late, p99", "us", 2000, True),
     ("snapshot_bpf_ms@1000", "gotrace: snapshot of 1,000 Ms, task iterator", "ms", 5, True),
     ("snapshot_bpf_ms@10000", "gotrace: snapshot of 10,000 Ms, task iterator", "ms", 60, True),
     ("snapshot_proc_ms@1000", "gotrace: snapshot of 1,000 Ms, without BPF", "ms", 50, True),
@@ -73,6 +77,7 @@ ROWS = [
     ("blocked_again_ms@10000", "  again, 10,000 Ms", "ms", 1000, True),
     ("screen_ms@100", "  from its start to the end of its screen, 100 Ms", "ms", 300, True),
     ("screen_ms@1000", "  1,000 Ms", "ms", 300, True),
+    ("screen_ms@10000", "  10,000 Ms", "ms", 1000, True),
     ("stamps_own_us@handoff", "hand-offs, p50 by the target's own stamps", "us", None, True),
     ("stamps_us@handoff", "  by gotrace handoff", "us", None, True),
     ("stamps_pct@handoff", "  they differ by", "%", STAMPS_PCT, True),
@@ -85,11 +90,13 @@ ROWS = [
     ("http_noise_pct", "  noise: the same without gotrace [95 %]", "%", None, True),
     ("http_bpf_pct", "  from below: BPF run time, of the target's CPU", "%", None, True),
     ("http_hits_pct", "  from below: probe hits, of the target's CPU", "%", None, True),
-    ("http_own_pct", "  gotrace's own CPU time, of a core", "%", None, True),
+    ("http_own_pct", "  gotrace's own CPU time, of a core", "%", OWN_PCT, True),
     *[(f"http_{name}_pct", f"  gotrace {name} adds, from its 4th second [95 %]", "%", limit, True)
       for name, (_, limit) in cost.COMMANDS.items() if name != "threads"],
-    *[(f"p99_{name}_pct", f"  to its p99, gotrace {name} [95 %]", "%", latency.P99_PCT, True)
-      for name in cost.COMMANDS],
+    *[(f"http_{name}_own_pct", f"  gotrace {name}'s own CPU time, of a core", "%", OWN_PCT, True)
+      for name in cost.COMMANDS if name != "threads"],
+    *[(f"p99_{name}_pct", f"  to its p99, gotrace {name} [95 %]", "%", limit, True)
+      for name, limit in latency.P99_PCT.items()],
 ]
 
 
@@ -157,7 +164,8 @@ def round_of_sides(res, build, sides, number):
 
 def belongs(key, bench, suffix):
     prefixes = {"switch": ("switch",), "spawn": ("spawn",), "calls": ("foreign", "pair_ns", "raw"),
-                "handoff": ("handoff",), "blocked": ("threads", "block_", "share"), "parked": ("parked",)}
+                "handoff": ("handoff",), "blocked": ("threads", "block_", "share"), "parked": ("parked",),
+                "busy": ("echo", "tick")}
     return key.startswith(prefixes[bench]) and key.endswith(suffix)
 
 
@@ -274,6 +282,7 @@ def http_cost_of(res, build, name, seconds):
     got = cost.measure(build, name, seconds, 0, SHED_S)
     res.values[("grt", f"http_{name}_pct")] = got.cost.values
     res.interval[("grt", f"http_{name}_pct")] = got.cost.interval()
+    res.values[("grt", f"http_{name}_own_pct")] = got.own_pct
 
 
 def http_p99_of(res, build, name, seconds):
@@ -361,7 +370,7 @@ def measure(res, build, sides, rounds):
     for n in (1000, 10000):
         guarded(res, "grt", [f"blocked_{what}_ms@{n}" for what in ("plain", "stacks", "again")],
                 lambda: looks(res, build, n, rounds))
-    for n in (100, 1000):
+    for n in (100, 1000, 10000):
         guarded(res, "grt", [f"screen_ms@{n}"], lambda: screens(res, build, n, rounds))
     for bench, *how in (("handoff", "handoff", "handoff_p50_us", handoff_p50_us),
                         ("waits", "netpoll", "wait_mean_us", wait_mean_us)):
@@ -369,12 +378,12 @@ def measure(res, build, sides, rounds):
             guarded(res, "grt", [f"stamps_{what}@{bench}" for what in ("own_us", "us", "pct")],
                     lambda: stamps(res, build, bench, *how))
     progress("gotrace on http")
-    of_others = [f"http_{name}_pct" for name in cost.COMMANDS]
+    of_others = [f"http_{name}_{what}" for name in cost.COMMANDS for what in ("pct", "own_pct")]
     guarded(res, "grt", [key for key, *_ in ROWS if key.startswith("http_") and key not in of_others],
             lambda: http_cost(res, build, COST_S * rounds))
     for name in cost.COMMANDS:
         if name != "threads":
-            guarded(res, "grt", [f"http_{name}_pct"],
+            guarded(res, "grt", [f"http_{name}_pct", f"http_{name}_own_pct"],
                     lambda: http_cost_of(res, build, name, COST_S * rounds))
         guarded(res, "grt", [f"p99_{name}_pct"],
                 lambda: http_p99_of(res, build, name, COST_S * rounds))

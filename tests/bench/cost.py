@@ -343,7 +343,9 @@ def measure(build, command, seconds, hit_ns, after_s=AFTER_S, is_interrupted=Fal
 
 
 def verdict(series, limit):
-    """By the median; where the interval holds the limit, it could be the other way."""
+    """By the median; where the interval holds the limit, it could be the other way. None: no limit."""
+    if limit is None:
+        return ""
     low, high = series.interval()
     is_met = "yes" if series.median() <= limit else "no"
     return f"<= {limit} %: {is_met}{', within the noise' if low <= limit < high else ''}"

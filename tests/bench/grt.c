@@ -21,6 +21,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "grt.h"
+
 #define CHUNKS 401 /* timed one by one, and the median taken; odd */
 #define CHUNK_YIELDS 1000
 #define CHUNK_BATCHES 10
@@ -35,13 +37,13 @@
 
 static long n_arg;
 
-static void out(const char *name, double value)
+void out(const char *name, double value)
 {
 	printf("%s %.3f\n", name, value);
 	fflush(stdout);
 }
 
-static void die(const char *what, int err)
+void die(const char *what, int err)
 {
 	fprintf(stderr, "grt: cannot %s: %s\n", what, strerror(err));
 	exit(1);
@@ -55,7 +57,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The value that a share of the n values is below. Sorts. */
-static double quantile(double *v, size_t n, double share)
+double quantile(double *v, size_t n, double share)
 {
 	qsort(v, n, sizeof(*v), by_value);
 	return v[(size_t)((double)(n - 1) * share)];
@@ -98,7 +100,7 @@ static int fifo_new(void)
 
 static double chunk_ns[CHUNKS];
 
-static void yield_on(void *arg)
+void yield_on(void *arg)
 {
 	while (!__atomic_load_n((bool *)arg, __ATOMIC_RELAXED))
 		grt_yield();
@@ -445,6 +447,7 @@ static const struct {
 	{ "calls", 1, bench_calls },     { "handoff", 1, bench_handoff },
 	{ "blocked", 2, bench_blocked }, { "stay", 2, bench_stay },
 	{ "parked", 1, bench_parked },   { "waits", 1, bench_waits },
+	{ "busy", 2, bench_busy },
 };
 
 int main(int argc, char **argv)
@@ -452,12 +455,14 @@ int main(int argc, char **argv)
 	struct grt_options o = { .size = sizeof(o) };
 
 	n_arg = argc > 2 ? atol(argv[2]) : 0;
+	if (n_arg && !strcmp(argv[1], "asker"))
+		return bench_asker((int)n_arg);
 	for (size_t i = 0; argc > 1 && i < sizeof(benches) / sizeof(benches[0]); i++)
 		if (strcmp(argv[1], benches[i].name) == 0) {
 			o.procs = benches[i].procs;
 			return grt_run_opts(&o, benches[i].fn, NULL);
 		}
 	fprintf(stderr,
-		"usage: grt switch|spawn|calls [N]|handoff [1]|waits [1]|blocked N|stay N|parked N\n");
+		"usage: grt switch|spawn|busy|calls [N]|handoff [1]|waits [1]|blocked N|stay N|parked N\n");
 	return 2;
 }

@@ -13,6 +13,8 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"sort"
@@ -35,6 +37,10 @@ const (
 	solo         = 300 * time.Millisecond
 	settle       = 100 * time.Millisecond
 	threadsMax   = 20000
+	yielders     = 4
+	echoes       = 100
+	tickEvery    = time.Millisecond
+	ticksMax     = 10000
 )
 
 var nArg int
@@ -256,6 +262,57 @@ func benchParked() {
 	out("parked_bytes", (rss+tables)*1024/float64(nArg))
 }
 
+func newEchoes() (asks []*os.File) {
+	for i := 0; i < echoes; i++ {
+		fd, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			die("make a socket", err)
+		}
+		if err := syscall.SetNonblock(fd[0], true); err != nil {
+			die("make a socket of the poller's", err)
+		}
+		served := os.NewFile(uintptr(fd[0]), "served")
+		asks = append(asks, os.NewFile(uintptr(fd[1]), "asks"))
+		go func() {
+			b := make([]byte, 1)
+			for {
+				if _, err := served.Read(b); err != nil {
+					return
+				}
+				served.Write(b)
+			}
+		}()
+	}
+	return asks
+}
+
+func benchBusy() {
+	var end atomic.Bool
+	var ticks atomic.Int64
+	late := make([]float64, ticksMax)
+	asker := exec.Command(filepath.Dir(os.Args[0])+"/grt", "asker", "3")
+	asker.ExtraFiles, asker.Stdout, asker.Stderr = newEchoes(), os.Stdout, os.Stderr
+	for i := 0; i < yielders; i++ {
+		go func() {
+			for !end.Load() {
+				runtime.Gosched()
+			}
+		}()
+	}
+	go func() {
+		for n := ticks.Load(); n < ticksMax; n = ticks.Add(1) {
+			due := time.Now().Add(tickEvery)
+			time.Sleep(tickEvery)
+			late[n] = float64(time.Since(due)) / 1e3
+		}
+	}()
+	if err := asker.Run(); err != nil {
+		die("have somebody ask", err)
+	}
+	end.Store(true)
+	out("tick_late_us", quantile(late[:ticks.Load()], 0.99))
+}
+
 func main() {
 	benches := map[string]struct {
 		procs int
@@ -263,6 +320,7 @@ func main() {
 	}{
 		"switch": {1, benchSwitch}, "spawn": {1, benchSpawn}, "calls": {1, benchCalls},
 		"handoff": {1, benchHandoff}, "blocked": {2, benchBlocked}, "parked": {1, benchParked},
+		"busy": {2, benchBusy},
 	}
 	if len(os.Args) > 2 {
 		nArg, _ = strconv.Atoi(os.Args[2])
@@ -274,6 +332,6 @@ func main() {
 			return
 		}
 	}
-	fmt.Fprintln(os.Stderr, "usage: go switch|spawn|calls|handoff|blocked N|parked N")
+	fmt.Fprintln(os.Stderr, "usage: go switch|spawn|busy|calls|handoff|blocked N|parked N")
 	os.Exit(2)
 }
