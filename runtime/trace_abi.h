@@ -32,7 +32,9 @@ _Static_assert(sizeof(struct grt_rec) == 64, "grt_rec is an ABI");
 /* Record flags. */
 #define GRT_RF_RETRIED 0x0001 /* snapshot row: moved while it was read, and was read again */
 #define GRT_RF_TORN 0x0002    /* snapshot row: still moving after the last retry: treat as on-CPU */
-#define GRT_RF_CALL_SHIFT 4   /* SNAP_CALL of a foreign function: from here the call's number + 1 */
+#define GRT_RF_SAME_CALL 0x0004 /* snapshot row: in the call that it was in at the look before */
+#define GRT_RF_ANOTHER 0x0008   /* text: of another thing than the older name of this key */
+#define GRT_RF_CALL_SHIFT 4 /* SNAP_CALL of a foreign function: from here the call's number + 1 */
 
 enum grt_kind {
 	GRT_K_NONE = 0,
@@ -112,7 +114,7 @@ enum grt_kind {
  *
  * TEXT: arg0 what it names (enum grt_text) | bytes in all << 16 | offset of this piece << 32,
  * arg1 key, arg2..arg5 the piece. Pieces of one name follow each other. It replaces an older name
- * of the same key.
+ * of the same key; if it is of another thing (GRT_RF_ANOTHER), calls that go on may still be on the older one.
  */
 #define GRT_TEXT_PIECE 32u
 #define GRT_TEXT_BYTES_MAX 4096u

@@ -32,7 +32,7 @@ static char name[512];
 
 static bool fd_of(struct fdname *f, int fd)
 {
-	return fdname_get(f, fd, name, sizeof(name));
+	return fdname_get(f, fd, name, sizeof(name), NULL);
 }
 
 static void files_pipes_and_anonymous_inodes(void **state)

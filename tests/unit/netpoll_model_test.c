@@ -116,21 +116,21 @@ static void a_row_of_two_files_says_so(void **state)
 {
 	struct model *m = *state;
 
-	rec_text_at(m, T0, GRT_TEXT_FD, 7, "socket:[1]"); /* not in the kernel's tables yet */
-	rec_text_at(m, T0, GRT_TEXT_FD, 9, "tcp a->b");
-	rec_text_at(m, T0, GRT_TEXT_FD, 11, "tcp a->b");
+	rec_text_at(m, T0, 0, GRT_TEXT_FD, 7, "udp 0.0.0.0:53"); /* connected later */
+	rec_text_at(m, T0, 0, GRT_TEXT_FD, 9, "tcp a->b");
+	rec_text_at(m, T0, 0, GRT_TEXT_FD, 11, "tcp a->b");
 	wait_over(m, T0 + 1, 7, GRT_POLL_IDLE_M, 1000, 1000);
 	wait_over(m, T0 + 1, 9, GRT_POLL_IDLE_M, 1000, 1000);
-	rec_text_at(m, T0 + SEC_NS, GRT_TEXT_FD, 7, "tcp c->d");
-	rec_text_at(m, T0 + SEC_NS, GRT_TEXT_FD, 9, "tcp a->b");
-	rec_text_at(m, T0 + SEC_NS, GRT_TEXT_FD, 11, "tcp e->f");
+	rec_text_at(m, T0 + SEC_NS, 0, GRT_TEXT_FD, 7, "tcp c->d");
+	rec_text_at(m, T0 + SEC_NS, 0, GRT_TEXT_FD, 9, "tcp a->b");
+	rec_text_at(m, T0 + SEC_NS, GRT_RF_ANOTHER, GRT_TEXT_FD, 11, "tcp e->f");
 	wait_over(m, T0 + SEC_NS + 1, 11, GRT_POLL_IDLE_M, 1000, 1000);
 	model_tick(m, T0 + 2 * SEC_NS);
 	assert_false(is_reused(m, 7));
 	assert_false(is_reused(m, 9));
 	assert_false(is_reused(m, 11)); /* none of its waits was of the first one */
 
-	rec_text_at(m, T0 + 2 * SEC_NS, GRT_TEXT_FD, 9, "tcp e->f");
+	rec_text_at(m, T0 + 2 * SEC_NS, GRT_RF_ANOTHER, GRT_TEXT_FD, 9, "tcp e->f");
 	assert_true(is_reused(m, 9));
 	wait_over(m, T0 + 2 * SEC_NS + 1, 9, GRT_POLL_IDLE_M, 1000, 1000);
 	model_tick(m, T0 + 3 * SEC_NS);

@@ -57,14 +57,15 @@ static inline void rec_lost(struct model *m, enum grt_loss reason, uint64_t n)
 	rec_apply(m, 1, GRT_K_LOST, reason, n, 0, 0, 0, 0);
 }
 
-static inline void rec_text_at(struct model *m, uint64_t t, enum grt_text what, uint64_t key,
-			       const char *text)
+/* flags: GRT_RF_ANOTHER or 0 */
+static inline void rec_text_at(struct model *m, uint64_t t, uint16_t flags, enum grt_text what,
+			       uint64_t key, const char *text)
 {
 	size_t bytes = strlen(text), offset = 0;
 
 	do {
 		size_t part = bytes - offset < GRT_TEXT_PIECE ? bytes - offset : GRT_TEXT_PIECE;
-		struct grt_rec rec = { .time_ns = t, .kind = GRT_K_TEXT };
+		struct grt_rec rec = { .time_ns = t, .kind = GRT_K_TEXT, .flags = flags };
 
 		rec.arg[0] = (uint64_t)what | (uint64_t)bytes << 16 | (uint64_t)offset << 32;
 		rec.arg[1] = key;
@@ -76,7 +77,7 @@ static inline void rec_text_at(struct model *m, uint64_t t, enum grt_text what, 
 
 static inline void rec_text(struct model *m, enum grt_text what, uint64_t key, const char *text)
 {
-	rec_text_at(m, 1, what, key, text);
+	rec_text_at(m, 1, 0, what, key, text);
 }
 
 /* One thread of a snapshot. */
@@ -89,12 +90,15 @@ struct row {
 	uint16_t attr;
 	int32_t nr;
 	uint64_t since_ns, arg;
+	uint16_t flags;       /* GRT_RF_* */
 	const uint64_t *args; /* six, or NULL */
 };
 
 static inline void rec_row(struct model *m, uint64_t t, const struct row *r)
 {
-	struct grt_rec rec = { .time_ns = t, .tid = r->tid, .kind = GRT_K_SNAP_M };
+	struct grt_rec rec = {
+		.time_ns = t, .tid = r->tid, .kind = GRT_K_SNAP_M, .flags = r->flags
+	};
 
 	rec.arg[0] = (uint64_t)(r->m + 1) | (uint64_t)(r->p + 1) << 32;
 	rec.arg[1] = r->g;

@@ -37,6 +37,7 @@ struct model_thread {
 	uint64_t asleep_since_ns;
 	uint64_t call_arg; /* first argument, or foreign function */
 	uint64_t names_look; /* its descriptors are those of this look, when its call was seen first */
+	bool keeps_names;    /* that of the look before */
 	bool has_args;
 	uint64_t args[6];
 	uint64_t fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */

@@ -25,7 +25,7 @@ static void begin(struct model *m, const struct grt_rec *rec)
 	s->snap.level = (int)rec->arg[1];
 	s->snap.settle_ns = rec->arg[3];
 	m->is_assembling = true;
-	m->looks++;
+	s->look = ++m->looks;
 }
 
 static void sched_row(struct model_snap *snap, const struct grt_rec *rec)
@@ -76,6 +76,7 @@ static bool m_row(struct snapshot *s, const struct grt_rec *rec, uint64_t look)
 		.asleep_since_ns = rec->arg[4],
 		.call_arg = rec->arg[5],
 		.names_look = look,
+		.keeps_names = rec->flags & (GRT_RF_SAME_CALL | GRT_RF_TORN),
 	};
 	s->snap.count[state]++;
 	return true;
@@ -216,25 +217,27 @@ static void count_row(struct snapshot *s, const struct grt_rec *rec)
 	s->snap.threads_gone = rec->arg[5];
 }
 
-static bool is_same_call(const struct model_thread *a, const struct model_thread *b)
-{
-	return a->since_ns && a->since_ns == b->since_ns && a->nr == b->nr &&
-	       a->call_arg == b->call_arg && a->has_args == b->has_args &&
-	       !memcmp(a->args, b->args, sizeof(a->args));
-}
-
-/* A call that goes on keeps its names. Rows come in the order of threads. */
+/*
+ * A call that goes on keeps its names; one that moved while it was read may be the same. Rows come in the same
+ * order in each snapshot. Behind one that was dropped nothing is known of before.
+ */
 static void keep_names(struct model *m)
 {
-	const struct model_thread *was = m->now.threads, *end = was + m->now.nthreads;
+	const struct model_thread *was = m->now.threads;
+	size_t n = m->now.nthreads, at = 0;
 
+	if (m->now.look + 1 != m->looks)
+		return;
 	for (size_t i = 0; i < m->next.nthreads; i++) {
 		struct model_thread *t = &m->next.threads[i];
+		size_t tried = 0;
 
-		while (was < end && was->tid < t->tid)
-			was++;
-		if (was < end && was->tid == t->tid && is_same_call(was, t))
-			t->names_look = was->names_look;
+		if (!t->keeps_names)
+			continue;
+		for (; tried < n && was[at].tid != t->tid; tried++)
+			at = (at + 1) % n;
+		if (tried < n)
+			t->names_look = was[at].names_look;
 	}
 }
 

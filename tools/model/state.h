@@ -38,6 +38,7 @@ struct texts {
 /* A snapshot: totals and rows. */
 struct snapshot {
 	struct model_snap snap;
+	uint64_t look; /* its number */
 	struct model_cost cost;
 	struct model_limits limits;
 	struct model_frame *frames;

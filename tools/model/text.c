@@ -24,7 +24,6 @@
 #define TEXT_NAMES_MAX 65536u     /* 10,000 blocked threads, each with a few names of its own */
 #define TEXT_HEAP_MAX (16u << 20) /* bytes of all names */
 #define TEXT_SLOTS_FIRST 1024u    /* a power of two */
-#define UNLISTED "socket:["       /* in no table of the kernel yet: it will be named better */
 
 struct text_name {
 	struct text_name *older; /* of the same key */
@@ -95,29 +94,28 @@ static bool is_of_descriptor(uint32_t what)
 	return what == GRT_TEXT_FD || what == GRT_TEXT_FD_KIND || what == GRT_TEXT_FD_NOTE;
 }
 
-/* The one before stays, if a call may have begun with it. */
-static void name_add(struct texts *t, struct text_entry *e, struct text_name *name)
+/* The one before stays, if a call may have begun with it; the same file by another name does not. */
+static void name_add(struct texts *t, struct text_entry *e, struct text_name *name, bool is_another)
 {
 	struct text_name *before = e->name;
+	bool is_kept = is_another || e->what != GRT_TEXT_FD;
 
-	if (before && is_of_descriptor(e->what) && before->look < name->look) {
+	if (before && is_of_descriptor(e->what) && is_kept && before->look < name->look) {
 		name->older = before;
 		t->nolder++;
 	} else if (before) {
+		name->look = is_of_descriptor(e->what) ? before->look : name->look;
 		name->older = name_free(t, before);
 	}
 	e->name = name;
 	t->heap += bytes_of(name->bytes);
 }
 
-/* Is it another thing, or the same by a better name? */
-static bool is_another(const struct text_name *before)
+/* rec: the last piece of the name, which is in the buffer. */
+static bool text_put(struct model *m, uint32_t what, uint64_t key, uint32_t bytes,
+		     const struct grt_rec *rec)
 {
-	return strncmp(before->text, UNLISTED, strlen(UNLISTED)) != 0;
-}
-
-static bool text_put(struct model *m, uint32_t what, uint64_t key, uint32_t bytes, uint64_t now_ns)
-{
+	bool is_another = rec->flags & GRT_RF_ANOTHER;
 	struct texts *t = &m->texts;
 	struct text_name *name;
 	struct text_entry *e;
@@ -139,9 +137,9 @@ static bool text_put(struct model *m, uint32_t what, uint64_t key, uint32_t byte
 		*e = (struct text_entry){ .key = key, .what = what };
 		t->n++;
 	} else {
-		name->renamed_ns = is_another(e->name) ? now_ns : e->name->renamed_ns;
+		name->renamed_ns = is_another ? rec->time_ns : e->name->renamed_ns;
 	}
-	name_add(t, e, name);
+	name_add(t, e, name, is_another);
 	return true;
 }
 
@@ -163,7 +161,7 @@ void text_apply(struct model *m, const struct grt_rec *rec)
 	t->partial = offset + n;
 	t->partial_what = what;
 	t->partial_key = rec->arg[1];
-	if (t->partial == bytes && !text_put(m, what, rec->arg[1], bytes, rec->time_ns))
+	if (t->partial == bytes && !text_put(m, what, rec->arg[1], bytes, rec))
 		m->lost[GRT_LOSS_MAP]++;
 }
 

@@ -243,6 +243,7 @@ static void emit_names(struct goroutines *g, struct names *names, source_emit_fn
 {
 	char text[NAME_BYTES];
 	uint32_t left = NAMES_A_TICK, start = g->next_fd;
+	uint64_t file;
 
 	fdname_refresh(g->fdname);
 	for (uint32_t i = 0; i < NAMED_FDS && left; i++) {
@@ -257,8 +258,8 @@ static void emit_names(struct goroutines *g, struct names *names, source_emit_fn
 		g->wanted[fd / 64] &= ~(1ull << fd % 64);
 		g->next_fd = (fd + 1) % NAMED_FDS;
 		left--;
-		if (fdname_get(g->fdname, (int)fd, text, sizeof(text)))
-			names_put(names, GRT_TEXT_FD, fd, text, emit, arg);
+		if (fdname_get(g->fdname, (int)fd, text, sizeof(text), &file))
+			names_put_fd(names, (int)fd, text, file, emit, arg);
 	}
 }
 

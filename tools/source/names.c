@@ -42,6 +42,7 @@ struct names {
 	uint64_t sent[SENT_SLOTS]; /* hash of (what, key, text), by hash of (what, key) */
 	uint64_t call[CALL_SLOTS]; /* hash of the call that a thread was last seen in, by tid */
 	uint64_t named[NAMED_FDS / 64]; /* descriptors, in this snapshot */
+	uint64_t file[NAMED_FDS];       /* of a descriptor, when it was named last */
 	struct looked looked[LOOKED_SLOTS];
 };
 
@@ -110,8 +111,8 @@ static bool was_sent(struct names *n, enum grt_text what, uint64_t key, const ch
 	return false;
 }
 
-void names_put(struct names *n, enum grt_text what, uint64_t key, const char *text,
-	       source_emit_fn emit, void *arg)
+static void put(struct names *n, enum grt_text what, uint64_t key, const char *text, uint16_t flags,
+		source_emit_fn emit, void *arg)
 {
 	size_t bytes = strlen(text), offset = 0;
 
@@ -121,7 +122,9 @@ void names_put(struct names *n, enum grt_text what, uint64_t key, const char *te
 		bytes = GRT_TEXT_BYTES_MAX;
 	do {
 		size_t part = bytes - offset < GRT_TEXT_PIECE ? bytes - offset : GRT_TEXT_PIECE;
-		struct grt_rec rec = { .time_ns = threads_now_ns(), .kind = GRT_K_TEXT };
+		struct grt_rec rec = { .time_ns = threads_now_ns(),
+				       .kind = GRT_K_TEXT,
+				       .flags = flags };
 
 		rec.arg[0] = (uint64_t)what | (uint64_t)bytes << 16 | (uint64_t)offset << 32;
 		rec.arg[1] = key;
@@ -129,6 +132,32 @@ void names_put(struct names *n, enum grt_text what, uint64_t key, const char *te
 		emit(arg, &rec);
 		offset += part;
 	} while (offset < bytes);
+}
+
+void names_put(struct names *n, enum grt_text what, uint64_t key, const char *text,
+	       source_emit_fn emit, void *arg)
+{
+	put(n, what, key, text, 0, emit, arg);
+}
+
+/* Is the number another file's than when it was named last? */
+static bool is_another_file(struct names *n, int fd, uint64_t file)
+{
+	uint64_t was;
+
+	if ((unsigned int)fd >= NAMED_FDS)
+		return false;
+	was = n->file[fd];
+	n->file[fd] = file;
+	return fdname_is_another(was, file);
+}
+
+void names_put_fd(struct names *n, int fd, const char *name, uint64_t file, source_emit_fn emit,
+		  void *arg)
+{
+	uint16_t flags = is_another_file(n, fd, file) ? GRT_RF_ANOTHER : 0;
+
+	put(n, GRT_TEXT_FD, (uint64_t)fd, name, flags, emit, arg);
 }
 
 /* A string in the target, page by page: it may end just before memory does. */
@@ -169,7 +198,7 @@ static void name_fd(struct names *n, int fd, source_emit_fn emit, void *arg)
 
 	if (fd_is_named(n, fd) || !fdname_look(n->fdname, fd, &is))
 		return;
-	names_put(n, GRT_TEXT_FD, (uint64_t)fd, is.name, emit, arg);
+	names_put_fd(n, fd, is.name, is.file, emit, arg);
 	names_put(n, GRT_TEXT_FD_KIND, (uint64_t)fd, is.kind, emit, arg);
 	if (is.note)
 		names_put(n, GRT_TEXT_FD_NOTE, (uint64_t)fd, is.note, emit, arg);
@@ -215,21 +244,26 @@ static void name_path(struct names *n, int32_t nr, const uint64_t *args, uint64_
 		names_put(n, GRT_TEXT_STRING_KIND, addr, fdname_kind_of_file(l->type), emit, arg);
 }
 
-/*
- * One and the same sleep needs its names once: the call holds on to the file that it began with,
- * even if the descriptor is another file's by now. Only the path of an open is looked at again: it
- * may be gone since.
- */
-static bool is_same_call(struct names *n, const struct grt_rec *row, const struct grt_rec *call)
+static bool has_names(const struct grt_rec *row)
 {
-	uint64_t h = mix(mix(mix(1, row->tid), row->arg[2] >> 32), row->arg[3]);
+	int32_t nr = (int32_t)(row->arg[2] >> 32);
+
+	return (syscall_desc(nr) || nr == GRT_NR_FOREIGN) && !(row->flags & GRT_RF_TORN);
+}
+
+bool names_is_same_call(struct names *n, uint64_t call_id, const struct grt_rec *row,
+			const struct grt_rec *call)
+{
+	uint64_t h = mix(mix(mix(1, row->tid), row->arg[2] >> 32), call_id);
 	uint64_t *slot = &n->call[row->tid & (CALL_SLOTS - 1)];
 	bool is_same;
 
+	if (!has_names(row))
+		return false;
 	for (int i = 0; call && i < GRT_REC_ARGS; i++)
 		h = mix(h, call->arg[i]);
 	h = mix(h, row->arg[5]);
-	is_same = row->arg[3] != 0 && *slot == h;
+	is_same = call_id && *slot == h;
 	*slot = h;
 	return is_same;
 }
@@ -282,21 +316,22 @@ static void name_arguments(struct names *n, int32_t nr, const uint64_t *all, uin
 	}
 }
 
+/*
+ * One and the same call needs its names once: it holds on to the files that it began with, even if a
+ * descriptor is another file's by now. Only the path of an open is looked at again: it may be gone since.
+ */
 void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
 		  source_emit_fn emit, void *arg)
 {
 	int32_t nr = (int32_t)(row->arg[2] >> 32);
 	uint64_t args[GRT_REC_ARGS];
 	const uint64_t *all = call ? args : NULL;
+	bool is_same = row->flags & GRT_RF_SAME_CALL;
 	char buf[NAME_BYTES];
-	bool is_same;
 
 	if (call)
 		memcpy(args, call->arg, sizeof(args));
-	if ((!syscall_desc(nr) && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN))
-		return;
-	is_same = is_same_call(n, row, call);
-	if (is_same && !opens_path(nr, all))
+	if (!has_names(row) || (is_same && !opens_path(nr, all)))
 		return;
 	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))
 		names_put(n, GRT_TEXT_FUNCTION, row->arg[5], buf, emit, arg);

@@ -17,13 +17,22 @@ struct names *names_new(const struct target *t);
 void names_free(struct names *n);
 /* A snapshot begins: descriptors may have changed. */
 void names_begin(struct names *n);
-/* What the M row of a thread, and its CALL row or NULL, need. */
+/*
+ * Is the thread of an M row, and its CALL row or NULL, in the call that it was seen in at the look before?
+ * call_id: tells its calls apart, 0: nothing does. To be asked once a look.
+ */
+bool names_is_same_call(struct names *n, uint64_t call_id, const struct grt_rec *row,
+			const struct grt_rec *call);
+/* What the rows need; those of a call that is the same (GRT_RF_SAME_CALL) have been sent. */
 void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
 		  source_emit_fn emit, void *arg);
 /* What is mapped where a thread touched memory that is not there yet. */
 void names_of_fault(struct names *n, uint64_t addr, source_emit_fn emit, void *arg);
 /* Functions of the target, for who names them too. */
 struct symname *names_functions(const struct names *n);
+/* What a descriptor is; file: as fdname tells it. */
+void names_put_fd(struct names *n, int fd, const char *name, uint64_t file, source_emit_fn emit,
+		  void *arg);
 /* One name, if it is new or has changed. */
 void names_put(struct names *n, enum grt_text what, uint64_t key, const char *text,
 	       source_emit_fn emit, void *arg);

@@ -177,6 +177,12 @@ static void emit_fault(const struct snapshot *s, const struct out *o, const stru
 		names_of_fault(s->names, t->fault_addr, o->emit, o->arg);
 }
 
+/* A call may sleep several times: the runtime counts calls. Of other threads one sleep is one call. */
+static uint64_t call_id(const struct m_view *m, const struct thread_row *t)
+{
+	return m && (m->call & GRT_CALL_IN) ? m->call >> GRT_CALL_TICK_SHIFT : t->asleep_since_ns;
+}
+
 static void emit_thread(const struct snapshot *s, const struct out *o, const struct m_view *m,
 			const struct thread_row *t, bool is_torn, bool is_retried)
 {
@@ -190,13 +196,15 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 	if (t->tid == (uint32_t)s->target->pid)
 		rec.arg[2] |= (uint64_t)GRT_MA_LEADER << 16;
 	rec.time_ns = o->now_ns;
-	o->emit(o->arg, &rec);
 	call = rec;
 	call.kind = GRT_K_SNAP_CALL;
 	memcpy(call.arg, t->args, sizeof(call.arg));
 	if (t->nr >= 0 && (int32_t)(rec.arg[2] >> 32) == GRT_NR_FOREIGN)
 		call.flags |= (uint16_t)((t->nr + 1) << GRT_RF_CALL_SHIFT);
 	has_call = (rec.arg[2] >> 16) & GRT_MA_HAS_CALL;
+	if (s->names && names_is_same_call(s->names, call_id(m, t), &rec, has_call ? &call : NULL))
+		rec.flags |= GRT_RF_SAME_CALL;
+	o->emit(o->arg, &rec);
 	if (has_call)
 		o->emit(o->arg, &call);
 	if (s->names)

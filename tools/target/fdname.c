@@ -298,6 +298,11 @@ static void kind_get(struct fdname_is *ret, const char *link, unsigned int type)
 		snprintf(ret->kind, sizeof(ret->kind), "%s", fdname_kind_of_file(type));
 }
 
+static bool is_deleted(const char *link, size_t n)
+{
+	return n > strlen(DELETED) && !strcmp(link + n - strlen(DELETED), DELETED);
+}
+
 static const char *note_of(const char *link, unsigned int type, int flags)
 {
 	size_t n = strlen(link);
@@ -306,9 +311,32 @@ static const char *note_of(const char *link, unsigned int type, int flags)
 		return "socket in blocking mode";
 	if (type == S_IFIFO && !(flags & O_NONBLOCK))
 		return "pipe in blocking mode";
-	if (n > strlen(DELETED) && !strcmp(link + n - strlen(DELETED), DELETED))
+	if (is_deleted(link, n))
 		return "deleted";
 	return "";
+}
+
+#define FILE_IS_DELETED 1ull
+#define FILE_IS_SET 2ull
+
+/* By where the link leads: inodes of sockets and pipes, else a path. */
+static uint64_t file_of(const char *link)
+{
+	size_t n = strlen(link);
+	bool is_gone = is_deleted(link, n);
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	if (is_gone)
+		n -= strlen(DELETED);
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)link[i]) * 0x100000001b3ull;
+	return (h & ~FILE_IS_DELETED) | FILE_IS_SET | (is_gone ? FILE_IS_DELETED : 0);
+}
+
+bool fdname_is_another(uint64_t was, uint64_t is)
+{
+	/* Nothing that was deleted comes back. */
+	return was && was != is && (was | FILE_IS_DELETED) != is;
 }
 
 bool fdname_look(struct fdname *f, int fd, struct fdname_is *ret)
@@ -320,6 +348,7 @@ bool fdname_look(struct fdname *f, int fd, struct fdname_is *ret)
 	if (!link_read(f, fd, link, sizeof(link)))
 		return false;
 	name_of_link(f, link, ret->name, sizeof(ret->name));
+	ret->file = file_of(link);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", f->tid, fd);
 	type = type_of(path);
 	kind_get(ret, link, type);
@@ -328,12 +357,14 @@ bool fdname_look(struct fdname *f, int fd, struct fdname_is *ret)
 	return true;
 }
 
-bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes)
+bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes, uint64_t *ret_file)
 {
 	char link[4096];
 
 	if (!link_read(f, fd, link, sizeof(link)))
 		return false;
 	name_of_link(f, link, buf, bytes);
+	if (ret_file)
+		*ret_file = file_of(link);
 	return true;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct fdname;
@@ -17,7 +18,8 @@ struct fdname *fdname_new(pid_t tid);
 void fdname_free(struct fdname *f);
 /* Time has passed: sockets may have changed their ends. */
 void fdname_refresh(struct fdname *f);
-bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes);
+/* ret_file, may be NULL: see fdname_is_another. */
+bool fdname_get(struct fdname *f, int fd, char *buf, size_t bytes, uint64_t *ret_file);
 
 #define FDNAME_BYTES 512
 #define FDNAME_KIND_BYTES 32
@@ -31,10 +33,16 @@ struct fdname_is {
 	 * blocks its thread, where the netpoller could wait), "deleted"; empty: nothing; NULL: not known.
 	 */
 	const char *note;
+	uint64_t file; /* see fdname_is_another */
 };
 
 /* All that is known of it. False: there is no such descriptor. */
 bool fdname_look(struct fdname *f, int fd, struct fdname_is *ret);
+/*
+ * Is a number another file's now? was, is: as fdname_look and fdname_get have told of it. A file that was
+ * deleted, or a socket that has another end now, is the same; was 0: nothing was told.
+ */
+bool fdname_is_another(uint64_t was, uint64_t is);
 /* The kind of a file by its S_IFMT. */
 const char *fdname_kind_of_file(unsigned int type);
 
