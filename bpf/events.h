@@ -32,12 +32,12 @@ struct task_row {
 	__u64 run_delay_ns;  /* on run queues so far, but for what has not ended */
 	__u64 queued_ns;     /* clock of queues: since when it is on one; 0: on none */
 	__u64 exec_ns;       /* on CPUs so far */
-	__u64 task_lag_ns;   /* its CPU's clock of tasks lags behind that of queues */
+	__u64 task_lag_ns;   /* a CPU's clock of tasks lags behind that of queues */
 	__u64 queue_lag_ns;  /* the clock of queues behind CLOCK_MONOTONIC: at most, this time */
 	__u32 has_run_delay; /* this kernel keeps it */
 	__u32 is_throttled;  /* off the CPU by its cgroup's quota */
 	__u32 has_lags;
-	__u32 pad;
+	__u32 lag_cpu; /* of task_lag_ns: the thread may move on meanwhile */
 	/* Only where want_kernel is set: else the row ends before. */
 	__u64 kernel[KERNEL_FRAMES];
 	__u64 fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */

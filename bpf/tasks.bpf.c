@@ -134,7 +134,7 @@ struct task_struct___throttled {
 } __attribute__((preserve_access_index));
 
 /*
- * The scheduler has two clocks. That of queues is the same on all CPUs, CLOCK_MONOTONIC but for a constant;
+ * The scheduler has two clocks. That of queues is CLOCK_MONOTONIC from another beginning, the same on all CPUs;
  * that of tasks leaves out interrupts and what a hypervisor took, and so lags behind on each CPU. A CPU
  * moves one on and then the other. Read from between the two the lag would be too large by all the time
  * since the last event of that CPU:
@@ -142,7 +142,8 @@ struct task_struct___throttled {
  *   CPU    clock += 4 s                      clock_task += 4 s
  *   we              clock_task, clock   ...  clock_task again: it has moved, once more
  *
- * What we do meanwhile takes longer than the CPU has between the two.
+ * What we do meanwhile takes longer than a CPU needs from the one to the other, unless it is stopped just there
+ * by its hypervisor.
  *
  * The clock of queues stands still between two events of its CPU. The reader has just been charged for its
  * time: that of its CPU is behind by what has passed since.
@@ -156,6 +157,7 @@ static void read_lags(struct task_row *row, struct task_struct *task)
 	if (!bpf_core_field_exists(task->se.cfs_rq) || !bpf_core_field_exists(cfs_rq->rq))
 		return;
 	cfs_rq = BPF_CORE_READ(task, se.cfs_rq);
+	row->lag_cpu = BPF_CORE_READ(cfs_rq, rq, cpu);
 	for (int i = 0; i < LAG_TRIES && !row->has_lags; i++) {
 		clock_task = BPF_CORE_READ(cfs_rq, rq, clock_task);
 		clock = BPF_CORE_READ(cfs_rq, rq, clock);

@@ -81,24 +81,39 @@ static void test_97_readers_of_97_fifos_are_one_group(void **state)
 	program_stop(&p);
 }
 
-/* On a busy machine a look may find the clock of a CPU too late to be told. */
-static bool are_all_timed(const char *json, const void *unused)
-{
-	long readers = READERS;
-
-	(void)unused;
-	return are_blocked(json, &readers) && count_of(json, "\"for_ns\":null") == 0;
-}
-
 static void test_threads_asleep_before_we_came_have_a_time(void **state)
 {
 	char *options[] = { "--json", NULL }, *longer[] = { "--min", "1h", "--json", NULL };
 	struct program p = growth_start();
 
 	(void)state;
-	said = gotrace_until(p.pid, "blocked", options, are_all_timed, NULL);
-	said = gotrace_until(p.pid, "blocked", longer, are_all_timed, NULL);
+	blocked_until(p.pid, READERS, options);
+	assert_int_equal(count_of(said, "\"for_ns\":null"), 0);
+	blocked_until(p.pid, READERS, longer);
 	assert_says(said, "\"ms\":[]");
+	program_stop(&p);
+}
+
+/* The clocks that tell of it are read anew at each look. */
+static void test_one_sleep_has_one_beginning(void **state)
+{
+	char *options[] = { "--watch", "--json", "-i50ms", "-n5", NULL };
+	struct program p = growth_start();
+	int64_t since_ns = 0;
+	const char *tick;
+
+	(void)state;
+	blocked_until(p.pid, READERS, (char *[]){ "--json", NULL });
+	said = gotrace_until(p.pid, "blocked", options, is_any, NULL);
+	tick = strstr(said, "{\"type\":\"blocked\"");
+	for (int i = 0; i < 5; i++, tick = strstr(tick + 1, "{\"type\":\"blocked\"")) {
+		const char *longest = strstr(tick, "\"ms\":[");
+		int64_t ns = json_number(tick, "time_ns") - json_number(longest, "for_ns");
+
+		if (i)
+			assert_int_equal(ns, since_ns);
+		since_ns = ns;
+	}
 	program_stop(&p);
 }
 
@@ -366,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_97_readers_of_97_fifos_are_97_rows),
 		cmocka_unit_test(test_97_readers_of_97_fifos_are_one_group),
 		cmocka_unit_test(test_threads_asleep_before_we_came_have_a_time),
+		cmocka_unit_test(test_one_sleep_has_one_beginning),
 		cmocka_unit_test(test_the_first_screen_needs_no_probe),
 		cmocka_unit_test(test_options_choose_rows),
 		cmocka_unit_test(test_without_bpf_the_wait_point_is_known_all_the_same),

@@ -42,7 +42,7 @@ static void *sleeper(void *arg)
 /* The thread of this process that is not the one that asks, once it sleeps in read(2). */
 static void given_row(struct thread_row *ret, const struct target *t)
 {
-	static struct sched_clock clock;
+	struct sched_clock clock = { 0 };
 	struct thread_list l = { 0 };
 	bool found = false;
 
@@ -156,13 +156,13 @@ static void given_registers_that_are_nonsense_when_walked_then_it_is_cut(void **
 
 static void given_the_same_sleep_when_asked_then_it_holds(void **state)
 {
-	struct thread_row before = { .state = 'S', .nr = 0, .ip = 1, .sp = 2, .asleep_since_ns = 3 };
+	struct thread_row before = { .state = 'S', .nr = 0, .ip = 1, .sp = 2, .exec_start_ns = 3 };
 	struct thread_row after = before;
 
 	(void)state;
 	assert_true(stack_holds(&before, &after));
 	assert_false(stack_holds(&before, NULL));
-	after.asleep_since_ns++; /* it slept again, in the same call */
+	after.exec_start_ns++; /* it slept again, in the same call */
 	assert_false(stack_holds(&before, &after));
 	after = before;
 	after.state = 'R';

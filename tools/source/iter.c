@@ -23,6 +23,7 @@ struct threads_iter {
 	struct bpf_link *link;
 	uint32_t init_tgid, observer_level;
 	size_t row_bytes; /* rows are shorter without kernel stacks */
+	bool needs_clock;
 	char buf[PIECE_BYTES];
 };
 
@@ -126,7 +127,7 @@ static bool add_row(struct threads_iter *it, const struct task_row *r, struct th
 	copy_registers(t, r);
 	t->has_waited = r->has_run_delay;
 	t->waited_ns = r->run_delay_ns;
-	t->queued_since_ns = r->queued_ns; /* until the clocks are known */
+	t->queued_ns = r->queued_ns;
 	t->ran_ns = r->exec_ns;
 	t->is_throttled = r->is_throttled;
 	t->cpu = r->cpu;
@@ -137,39 +138,38 @@ static bool add_row(struct threads_iter *it, const struct task_row *r, struct th
 /* What the rows of one pass say of the clocks. */
 struct lags {
 	bool is_known;
-	uint64_t queue_ns;                  /* the least that was told is the nearest */
+	int64_t queue_ns;                   /* the least: the nearest */
 	uint64_t task_ns[SCHED_CLOCK_CPUS]; /* + 1; 0: not told */
 };
 
 static void lags_note(struct lags *l, const struct task_row *r)
 {
-	uint64_t *task = &l->task_ns[r->cpu % SCHED_CLOCK_CPUS];
+	uint64_t *task = &l->task_ns[r->lag_cpu % SCHED_CLOCK_CPUS];
 
-	if (!r->has_lags || r->cpu >= SCHED_CLOCK_CPUS)
+	if (!r->has_lags || r->lag_cpu >= SCHED_CLOCK_CPUS)
 		return;
-	if (!l->is_known || (int64_t)(r->queue_lag_ns - l->queue_ns) < 0)
-		l->queue_ns = r->queue_lag_ns;
+	if (!l->is_known || (int64_t)r->queue_lag_ns < l->queue_ns)
+		l->queue_ns = (int64_t)r->queue_lag_ns;
 	if (*task == 0 || r->task_lag_ns + 1 < *task)
 		*task = r->task_lag_ns + 1;
 	l->is_known = true;
 }
 
-static void tell_times(const struct lags *l, struct sched_clock *clock, struct thread_list *list)
+static void lags_tell(const struct lags *l, struct sched_clock *clock)
 {
-	if (!l->is_known)
-		sched_clock_refresh(clock);
-	for (uint32_t cpu = 0; l->is_known && cpu < SCHED_CLOCK_CPUS; cpu++)
+	sched_clock_note_queue_lag(clock, l->queue_ns);
+	for (uint32_t cpu = 0; cpu < SCHED_CLOCK_CPUS; cpu++)
 		if (l->task_ns[cpu])
-			clock->offset_ns[cpu] = (int64_t)(l->queue_ns + l->task_ns[cpu] - 1);
-	for (size_t i = 0; i < list->n; i++) {
-		struct thread_row *t = &list->row[i];
+			clock->offset_ns[cpu] =
+				clock->queue_lag_ns + (int64_t)(l->task_ns[cpu] - 1);
+}
 
-		if (t->queued_since_ns)
-			t->queued_since_ns = l->is_known ? t->queued_since_ns + l->queue_ns : 0;
-		if (thread_is_asleep(t))
-			t->asleep_since_ns =
-				sched_clock_asleep_since(clock, t->tid, t->cpu, t->exec_start_ns);
-	}
+static void tell_times(struct thread_row *t, const struct sched_clock *clock)
+{
+	if (t->queued_ns && clock->queue_lag_at_ns)
+		t->queued_since_ns = (uint64_t)((int64_t)t->queued_ns + clock->queue_lag_ns);
+	if (thread_is_asleep(t))
+		t->asleep_since_ns = sched_clock_to_monotonic(clock, t->cpu, t->exec_start_ns);
 }
 
 int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret)
@@ -197,10 +197,18 @@ int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct
 		}
 	}
 	close(fd);
-	if (clock)
-		tell_times(&lags, clock, ret);
+	it->needs_clock = ret->n && !lags.is_known;
+	if (clock && lags.is_known)
+		lags_tell(&lags, clock);
+	for (size_t i = 0; clock && i < ret->n; i++)
+		tell_times(&ret->row[i], clock);
 	thread_list_sort(ret);
 	return rc ? rc : ret->n ? 0 : -ESRCH;
+}
+
+bool threads_iter_needs_clock(const struct threads_iter *it)
+{
+	return it->needs_clock;
 }
 
 uint32_t threads_iter_init_tgid(const struct threads_iter *it)

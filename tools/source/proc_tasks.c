@@ -24,7 +24,7 @@ static ssize_t task_read(int dir, const char *tid, const char *name, char *buf, 
 }
 
 /* State, and the CPU it ran on last (the 39th field). */
-static bool read_stat(int dir, const char *tid, struct thread_row *t, uint32_t *ret_cpu)
+static bool read_stat(int dir, const char *tid, struct thread_row *t)
 {
 	char buf[1024], *after;
 
@@ -35,7 +35,7 @@ static bool read_stat(int dir, const char *tid, struct thread_row *t, uint32_t *
 		return false;
 	for (int field = 2; after && field < 39; field++)
 		after = strchr(after + 1, ' ');
-	*ret_cpu = after ? (uint32_t)atoi(after + 1) : SCHED_CLOCK_CPUS;
+	t->cpu = after ? (uint32_t)atoi(after + 1) : SCHED_CLOCK_CPUS;
 	return true;
 }
 
@@ -63,8 +63,8 @@ static void read_syscall(int dir, const char *tid, struct thread_row *t)
 	t->ip = a[7];
 }
 
-static void read_sleep(int dir, const char *tid, struct thread_row *t, struct sched_clock *clock,
-		       uint32_t cpu)
+static void read_sleep(int dir, const char *tid, struct thread_row *t,
+		       const struct sched_clock *clock)
 {
 	unsigned long long ms, fraction;
 	char buf[4096], *at;
@@ -72,9 +72,10 @@ static void read_sleep(int dir, const char *tid, struct thread_row *t, struct sc
 	if (!thread_is_asleep(t) || task_read(dir, tid, "sched", buf, sizeof(buf)) <= 0)
 		return;
 	at = strstr(buf, "se.exec_start");
-	if (at && sscanf(at, "se.exec_start : %llu.%6llu", &ms, &fraction) == 2)
-		t->asleep_since_ns =
-			sched_clock_asleep_since(clock, t->tid, cpu, ms * 1000000ull + fraction);
+	if (!at || sscanf(at, "se.exec_start : %llu.%6llu", &ms, &fraction) != 2)
+		return;
+	t->exec_start_ns = ms * 1000000ull + fraction;
+	t->asleep_since_ns = sched_clock_to_monotonic(clock, t->cpu, t->exec_start_ns);
 }
 
 /* The last number of "NSpid:", which is there only if the process is in a namespace below ours. */
@@ -95,22 +96,22 @@ static uint32_t read_ns_tid(int dir, const char *tid, const struct target *targe
 }
 
 static bool read_row(int dir, const char *tid, const struct target *target,
-		     struct sched_clock *clock, struct thread_row *row)
+		     const struct sched_clock *clock, struct thread_row *row)
 {
-	uint32_t cpu, init_tid = row->init_tid;
+	uint32_t init_tid = row->init_tid;
 
 	*row = (struct thread_row){ .nr = -1, .init_tid = init_tid };
-	if (!read_stat(dir, tid, row, &cpu) || row->state == 'Z' || row->state == 'X')
+	if (!read_stat(dir, tid, row) || row->state == 'Z' || row->state == 'X')
 		return false; /* gone since it was listed */
 	row->tid = (uint32_t)atoi(tid);
 	row->ns_tid = read_ns_tid(dir, tid, target);
 	read_syscall(dir, tid, row);
-	read_sleep(dir, tid, row, clock, cpu);
+	read_sleep(dir, tid, row, clock);
 	return true;
 }
 
 static bool read_thread(int dir, const char *tid, const struct target *target,
-			struct sched_clock *clock, struct thread_list *ret)
+			const struct sched_clock *clock, struct thread_list *ret)
 {
 	struct thread_row row = { 0 }, *t;
 
@@ -123,7 +124,7 @@ static bool read_thread(int dir, const char *tid, const struct target *target,
 	return true;
 }
 
-bool threads_read_one(const struct target *target, struct sched_clock *clock,
+bool threads_read_one(const struct target *target, const struct sched_clock *clock,
 		      struct thread_row *row)
 {
 	char path[64], tid[16];

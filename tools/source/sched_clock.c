@@ -17,6 +17,7 @@
 #define CPUS_OFTEN 16       /* up to so many CPUs are measured every second */
 #define OFTEN_NS 1000000000ull
 #define SELDOM_NS 10000000000ull
+#define DRIFT_PART 2000 /* 500 ppm: as much as adjtimex(2) can */
 
 /* exec_start of the calling thread; 0: not told here. */
 static uint64_t own_exec_start_ns(void)
@@ -119,20 +120,25 @@ void sched_clock_refresh(struct sched_clock *c)
 	c->measured_ns = now;
 }
 
-uint64_t sched_clock_asleep_since(struct sched_clock *c, uint32_t tid, uint32_t cpu,
-				  uint64_t exec_start_ns)
+void sched_clock_note_queue_lag(struct sched_clock *c, int64_t lag_ns)
 {
-	struct sched_sleep *s = &c->sleep[tid & (SCHED_CLOCK_SLEEPS - 1)];
+	uint64_t now_ns = threads_now_ns();
+	int64_t drift_ns = (int64_t)((now_ns - c->queue_lag_at_ns) / DRIFT_PART);
+
+	if (c->queue_lag_at_ns == 0 || lag_ns < c->queue_lag_ns + drift_ns)
+		c->queue_lag_ns = lag_ns;
+	else
+		c->queue_lag_ns += drift_ns;
+	c->queue_lag_at_ns = now_ns;
+}
+
+uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns)
+{
+	uint64_t now_ns = threads_now_ns(), ns;
 
 	/* 0: it has not run since it was made, or moved to another CPU. */
-	if (exec_start_ns == 0 || cpu >= SCHED_CLOCK_CPUS || c->offset_ns[cpu] == 0)
+	if (sched_ns == 0 || cpu >= SCHED_CLOCK_CPUS || c->offset_ns[cpu] == 0)
 		return 0;
-	if (s->tid != tid || s->cpu != cpu || s->exec_start_ns != exec_start_ns)
-		*s = (struct sched_sleep){
-			.tid = tid,
-			.cpu = cpu,
-			.exec_start_ns = exec_start_ns,
-			.since_ns = (uint64_t)((int64_t)exec_start_ns + c->offset_ns[cpu]),
-		};
-	return s->since_ns;
+	ns = (uint64_t)((int64_t)sched_ns + c->offset_ns[cpu]);
+	return ns < now_ns ? ns : now_ns;
 }

@@ -15,16 +15,13 @@
 #include <stdint.h>
 
 #define SCHED_CLOCK_CPUS 1024
-#define SCHED_CLOCK_SLEEPS 16384u /* a power of two */
 
 struct sched_clock {
 	int64_t offset_ns[SCHED_CLOCK_CPUS]; /* CLOCK_MONOTONIC - scheduler's clock; 0: not known */
 	uint64_t measured_ns;                /* when; 0: never */
 	uint32_t next_cpu;                   /* where to go on */
-	struct sched_sleep {
-		uint32_t tid, cpu;
-		uint64_t exec_start_ns, since_ns;
-	} sleep[SCHED_CLOCK_SLEEPS]; /* by tid */
+	int64_t queue_lag_ns;                /* the clock of queues behind CLOCK_MONOTONIC */
+	uint64_t queue_lag_at_ns;            /* when it was told; 0: never */
 };
 
 /*
@@ -35,10 +32,11 @@ void sched_clock_refresh(struct sched_clock *c);
 /* The clocks of the CPU that the calling thread is on go on to now. */
 void sched_clock_charge(void);
 /*
- * When a thread that sleeps fell asleep, 0: not known. However the clocks' distance is told at the next
- * look, one sleep has one beginning: as it was told first.
+ * One more measurement of the clock of queues, too large by what passed meanwhile: the least counts, and
+ * rises as far as the two clocks may run apart (NTP).
  */
-uint64_t sched_clock_asleep_since(struct sched_clock *c, uint32_t tid, uint32_t cpu,
-				  uint64_t exec_start_ns);
+void sched_clock_note_queue_lag(struct sched_clock *c, int64_t lag_ns);
+/* Not later than now; 0: not known. */
+uint64_t sched_clock_to_monotonic(const struct sched_clock *c, uint32_t cpu, uint64_t sched_ns);
 
 #endif

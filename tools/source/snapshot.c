@@ -24,6 +24,7 @@ void snapshot_close(struct snapshot *s)
 	tables_close(&s->tables);
 	thread_list_free(&s->threads);
 	thread_list_free(&s->again);
+	thread_list_free(&s->before);
 	free(s->second);
 	free(s->is_torn);
 	free(s->is_retried);
@@ -103,6 +104,23 @@ static int look_at_moved(struct snapshot *s, uint32_t moved)
 	return rc;
 }
 
+/* However the clocks are told to differ at this look, one sleep has one beginning: as it was told first. */
+static void keep_beginnings(struct snapshot *s)
+{
+	const struct thread_row *was = s->before.row, *end = was + s->before.n;
+
+	for (size_t i = 0; i < s->threads.n; i++) {
+		struct thread_row *t = &s->threads.row[i];
+
+		while (was < end && was->ns_tid < t->ns_tid)
+			was++;
+		if (was < end && was->ns_tid == t->ns_tid && was->cpu == t->cpu &&
+		    was->exec_start_ns == t->exec_start_ns && was->asleep_since_ns &&
+		    t->asleep_since_ns)
+			t->asleep_since_ns = was->asleep_since_ns;
+	}
+}
+
 static bool is_of_an_m(const struct snapshot *s, uint32_t ns_tid)
 {
 	for (uint32_t i = 0; i < s->tables.m.n; i++)
@@ -156,16 +174,21 @@ static int look(struct snapshot *s)
 
 int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
 {
+	struct thread_list before;
 	uint64_t start_ns;
 	int rc;
 
-	if (!s->iter)
+	if (!s->iter || threads_iter_needs_clock(s->iter))
 		sched_clock_refresh(&s->clock);
 	start_ns = threads_now_ns();
+	before = s->before;
+	s->before = s->threads;
+	s->threads = before;
 	rc = look(s);
 
 	if (rc < 0)
 		return rc;
+	keep_beginnings(s);
 	leave_out_observers(s);
 	s->duration_ns = threads_now_ns() - start_ns;
 	s->seq++;

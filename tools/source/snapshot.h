@@ -30,6 +30,7 @@ struct snapshot {
 	struct waits *waits;           /* NULL: not wanted */
 	struct sched_clock clock;
 	struct thread_list threads, again;
+	struct thread_list before; /* the threads of the look before */
 	struct m_view *second;
 	bool *is_torn;
 	bool *is_retried;

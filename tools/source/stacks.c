@@ -149,8 +149,8 @@ static void choose(struct stacks *s, const struct snapshot *snap, const int *m_o
 bool stack_holds(const struct thread_row *before, const struct thread_row *after)
 {
 	return after && thread_is_asleep(after) && after->ip == before->ip &&
-	       after->sp == before->sp && after->nr == before->nr &&
-	       after->asleep_since_ns == before->asleep_since_ns;
+	       after->sp == before->sp && after->nr == before->nr && after->cpu == before->cpu &&
+	       after->exec_start_ns == before->exec_start_ns;
 }
 
 static void kernel_copy(struct thread_row *to, const struct thread_row *from)

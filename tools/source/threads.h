@@ -26,6 +26,7 @@ struct thread_row {
 	uint64_t asleep_since_ns; /* CLOCK_MONOTONIC; 0: awake, or not known */
 	bool has_waited;          /* the next three are known */
 	uint64_t waited_ns;       /* on run queues, but for what has not ended */
+	uint64_t queued_ns;       /* clock of queues: since when it is on one; 0: on none now */
 	uint64_t queued_since_ns; /* CLOCK_MONOTONIC; 0: on none now, or not known */
 	uint64_t ran_ns;          /* on CPUs */
 	bool is_throttled;        /* off the CPU by a quota; false where it is not known */
@@ -56,7 +57,8 @@ bool thread_is_asleep(const struct thread_row *t); /* asleep or stopped, not mer
 int threads_read_proc(const struct target *t, struct sched_clock *clock, struct thread_list *ret);
 
 /* One thread, by our tid, in place: for a second look at a few. False: it is gone. */
-bool threads_read_one(const struct target *t, struct sched_clock *clock, struct thread_row *row);
+bool threads_read_one(const struct target *t, const struct sched_clock *clock,
+		      struct thread_row *row);
 
 /* The iterator. NULL and -errno in *ret_error where it may not be used. */
 struct threads_iter;
@@ -65,6 +67,8 @@ struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
 struct threads_iter *threads_iter_open_deep(const struct target *t, int *ret_error);
 /* clock is set on the way; NULL: no times are wanted. */
 int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret);
+/* Rows do not tell of the clocks on this kernel: it takes sched_clock_refresh. */
+bool threads_iter_needs_clock(const struct threads_iter *it);
 /* The process as the initial pid namespace numbers it; 0 before the first read. */
 uint32_t threads_iter_init_tgid(const struct threads_iter *it);
 /* Depth of our own pid namespace; known after the first read. */
