@@ -112,21 +112,23 @@ bool ledger_row_knows_less(const struct model *m, int32_t row, int32_t than)
 }
 
 /*
- * Too short for a snapshot. Where the same call with the same argument, or on a thing of the same
- * name, was seen to come from last tells from where; without that it has a row of its own.
+ * Too short for a snapshot. Where the same call on a thing of the same name, or of no name but with the same
+ * argument, was seen to come from last tells from where; without that it has a row of its own. The number of
+ * a descriptor alone says nothing: another file may have it now.
  */
 int32_t ledger_row_of_call(struct model *m, int32_t nr, bool has_arg, uint64_t arg)
 {
 	struct ledger *l = &m->ledger;
 	char call[BRIEF_BYTES];
+	bool is_named = brief_call_nr(call, m, nr, has_arg, arg);
 
 	for (size_t i = l->n; i-- > ROWS_SPECIAL;) {
 		const struct cause *c = &l->row[i];
 
-		if (c->nr == nr && c->c.where && has_arg && c->has_arg && c->arg == arg)
+		if (c->nr == nr && c->c.where && has_arg && c->has_arg && c->arg == arg &&
+		    (!is_named || !strcmp(c->c.call, call)))
 			return (int32_t)i;
 	}
-	brief_call_nr(call, m, nr, has_arg, arg);
 	for (size_t i = l->n; has_arg && i-- > ROWS_SPECIAL;)
 		if (l->row[i].nr == nr && l->row[i].c.where && !strcmp(l->row[i].c.call, call))
 			return (int32_t)i;
