@@ -67,7 +67,7 @@ static void what_follows_the_end_is_noticed(void **state)
 	memcpy(damaged, image, bytes);
 	memcpy(damaged + bytes, image, bytes); /* cat one two >both */
 	assert_int_equal(replay_bytes(damaged, 2 * bytes), -ESRCH);
-	snprintf(want, sizeof(want), "more behind its end at byte %zu: replayed up to there",
+	snprintf(want, sizeof(want), "something behind its end at byte %zu: replayed up to there",
 		 bytes);
 	assert_non_null(strstr(said, want));
 	assert_is_beginning(true);

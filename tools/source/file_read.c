@@ -28,9 +28,9 @@ struct file {
 	int fd;
 	uint64_t offset; /* of the block that is next */
 	uint64_t last_ns;
-	uint32_t at, n; /* in raw */
-	int end_rc;     /* how it ends, once that is known; 0: not yet */
-	bool is_cut, is_full, is_end_told;
+	uint32_t at, n;                    /* in raw */
+	int end_rc;                        /* how it ends, once that is known; 0: not yet */
+	bool is_cut, is_full, is_end_told; /* cut: something of it is missing, or is more */
 	char name[256];
 	struct file_header header;
 	struct source_status status;
@@ -135,7 +135,7 @@ static const struct grt_rec *peek(struct file *f)
 	if (f->end_rc == 0 && f->raw[f->at].kind == GRT_K_FILE_END) {
 		f->is_full = f->raw[f->at].arg[0] == GRT_END_FULL;
 		if (has_more(f))
-			cut(f, "more behind its end");
+			cut(f, "something behind its end");
 		f->end_rc = end_of(&f->raw[f->at]);
 	}
 	return f->end_rc == 0 ? &f->raw[f->at] : NULL;
@@ -163,7 +163,7 @@ static int ended(struct file *f, source_emit_fn emit, void *arg)
 	full.arg[0] = GRT_END_FULL;
 	if (f->is_cut && !f->is_end_told)
 		emit(arg, &lost);
-	else if (f->is_full && !f->is_end_told)
+	if (f->is_full && !f->is_end_told)
 		emit(arg, &full);
 	f->is_end_told = true;
 	return f->end_rc;
