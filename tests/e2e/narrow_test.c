@@ -4,9 +4,9 @@
  * is said to be.
  */
 #define _GNU_SOURCE
-#include "e2e.h"
-
 #include <pty.h>
+
+#include "sick.h"
 
 #define THREADS "10000"
 #define COLUMNS 40
@@ -125,26 +125,21 @@ static void test_netpoll(void **state)
 	assert_fits();
 }
 
-static bool are_all_blocked(void)
+static bool are_all_blocked(const char *json, const void *unused)
 {
-	char pid[16], *argv[] = { "gotrace", "threads", pid, "--json", "--once", NULL };
-	static struct outcome o;
-
-	snprintf(pid, sizeof(pid), "%d", many.pid);
-	gotrace_run(&o, NULL, -1, argv);
-	assert_code(&o, 0);
-	return json_number(o.out, "blocked") == atol(THREADS);
+	(void)unused;
+	return json_number(json, "blocked") == atol(THREADS);
 }
 
 static int many_begin(void **state)
 {
 	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "many"), THREADS, "read", NULL };
+	char *once[] = { "--json", "--once", NULL };
 
 	(void)state;
 	many = program_start(argv, NULL);
 	program_expect(&many, "ready");
-	while (!are_all_blocked())
-		;
+	gotrace_until(many.pid, "threads", once, are_all_blocked, NULL);
 	return 0;
 }
 

@@ -15,13 +15,16 @@
  *   field yield N        one P, 4 goroutines that always yield, N that echo on sockets, 1 that asks them
  *
  * Says "ready: PID" once it is so, and then sleeps until it is killed; after a line of stdin, if it waits
- * for one, it says "ended" or "closed", and is ready again. `fault` says "page ADDRESS" first: what is touched.
+ * for one, it says "ended" or "closed", and is ready again. `fault` says "page ADDRESS" first: what is touched; and for
+ * each goroutine "touched TIME", by CLOCK_MONOTONIC.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,6 +33,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <grt/grt.h>
@@ -187,11 +191,27 @@ static void read_unseen(void *arg)
 
 /* --- C19 --- */
 
+static _Atomic int64_t touched_ns[N_MAX];
+
 static long page_touch(void *arg)
 {
-	(void)arg;
 	atomic_fetch_add(&begun, 1);
+	touched_ns[(long)arg] = grt_now();
 	return page[TOUCHED];
+}
+
+/* By a thread of its own: no goroutine may be able to. */
+static void *touches_tell(void *arg)
+{
+	struct timespec nap = { .tv_nsec = 1000000 };
+
+	for (int i = 0; i < n; i++) {
+		while (!touched_ns[i])
+			nanosleep(&nap, NULL);
+		printf("touched %" PRId64 "\n", touched_ns[i]);
+	}
+	fflush(stdout);
+	return arg;
 }
 
 static void touch(void *arg)
@@ -326,7 +346,11 @@ static void run_raw(void)
 
 static void run_fault(void (*fn)(void *), int file)
 {
+	pthread_t thread;
+
 	page_make(file);
+	if (pthread_create(&thread, NULL, touches_tell, NULL))
+		die("make a thread");
 	start(timer_tick, 0, TIMERS);
 	start(fn, 0, n);
 }
