@@ -174,6 +174,23 @@ static void test_who_began_before_keeps_its_name(void **state)
 	assert_int_equal(scene_end(&s), FINE);
 }
 
+/* The runtime knows of one call only: what it does in there is told apart by its sleeps. */
+static void test_in_c_code_the_next_read_is_on_what_the_number_is(void **state)
+{
+	struct scene s = scene_start("foreign", "blocked", "-w", NULL);
+	char name[NAME_BYTES], want[NAME_BYTES + 64];
+
+	(void)state;
+	name_of(&s, name);
+	snprintf(want, sizeof(want), "\"foreign read_in_c: read(50<%s>, 1)\"", name);
+	await(&s, want, 1, NULL, 0);
+	go_on(&s, name);
+	snprintf(want, sizeof(want), "\"foreign read_in_c: read(50<unix%s",
+		 name + strlen("socket"));
+	await(&s, want, 1, NULL, 0);
+	assert_int_equal(scene_end(&s), FINE);
+}
+
 static void test_growth_tells_the_two_apart(void **state)
 {
 	struct scene s = scene_start("calls", "growth", NULL, NULL);
@@ -256,6 +273,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_began_before_keeps_its_name),
+		cmocka_unit_test(test_in_c_code_the_next_read_is_on_what_the_number_is),
 		cmocka_unit_test(test_growth_tells_the_two_apart),
 		cmocka_unit_test(test_a_recording_tells_them_apart),
 		cmocka_unit_test(test_a_row_of_netpoll_says_that_it_is_of_both),

@@ -6,6 +6,7 @@
  *   reuse GATE calls   one goroutine reads FD, a pipe;
  *                      FD is a socket now, and another goroutine reads it;
  *                      the first one's read ends, and it reads FD again
+ *   reuse GATE foreign the same of one goroutine that reads FD in C code, again and again in one call
  *   reuse GATE waits   one goroutine waits for a socket FD in the netpoller; it is served, and so the next
  *                      time, when FD is another socket
  *
@@ -72,13 +73,48 @@ static void read_for_ever(void *arg)
 		;
 }
 
-static void calls(void)
+static long read_in_c(void *arg)
 {
-	int end[2], first;
+	char c;
+
+	(void)arg;
+	while (read(FD, &c, 1) == 1)
+		;
+	return 0;
+}
+
+static void call_for_ever(void *arg)
+{
+	grt_blocking_call(read_in_c, arg);
+}
+
+static int fd_is_pipe(void)
+{
+	int end[2];
 
 	if (pipe2(end, O_CLOEXEC))
 		exit(1);
-	first = fd_give(end[0], end[1]);
+	return fd_give(end[0], end[1]);
+}
+
+static void foreign(void)
+{
+	int first = fd_is_pipe();
+
+	if (grt_go(call_for_ever, NULL))
+		exit(1);
+	say("ready");
+	await_byte();
+	fd_is_socket();
+	if (write(first, "x", 1) != 1)
+		exit(1);
+	say("next");
+}
+
+static void calls(void)
+{
+	int first = fd_is_pipe();
+
 	if (grt_go(read_for_ever, NULL))
 		exit(1);
 	say("ready");
@@ -128,6 +164,8 @@ static int main_fn(void *arg)
 	gate = atoi(argv[1]);
 	if (!strcmp(argv[2], "calls"))
 		calls();
+	else if (!strcmp(argv[2], "foreign"))
+		foreign();
 	else
 		waits();
 	for (;;)

@@ -135,14 +135,14 @@ static void test_a_call_between_two_snapshots_is_charged(void **state)
 	model_free(m);
 }
 
-static void test_a_short_call_is_put_to_the_line_that_a_snapshot_saw(void **state)
+/* A snapshot has shown an fsync of descriptor 5 and its line; that one is over. */
+static struct model *model_of_a_line(void)
 {
 	struct row row = blocked(1, SYS_fsync, fsync_args);
 	struct grt_rec stack = { .time_ns = T0, .tid = row.tid, .kind = GRT_K_SNAP_STACK };
 	struct model *m = model_new();
-	const struct model_cause *c;
 
-	(void)state;
+	assert_non_null(m);
 	rec_text(m, GRT_TEXT_FD, 5, "/data/wal");
 	rec_text(m, GRT_TEXT_FUNCTION, 0x1000, "fsync");
 	rec_text(m, GRT_TEXT_FUNCTION, 0x2000, "wal_sync");
@@ -156,15 +156,46 @@ static void test_a_short_call_is_put_to_the_line_that_a_snapshot_saw(void **stat
 	rec_apply(m, T0, GRT_K_SNAP_END, 1, 1, 0, 1, 0, 0);
 	model_tick(m, T0);
 	rec_apply(m, T0 + 5, GRT_K_exitsyscall_slow, 101, 1, 0, GRT_EXIT_IDLE_P, 0, 0);
+	return m;
+}
+
+/* Another one that no snapshot shows, and a thread made meanwhile. */
+static void short_fsync(struct model *m)
+{
 	rec_apply(m, T0 + 10, GRT_K_SWITCH_OUT, 3, GRT_CALL_IN, SYS_fsync, 5, T0 + 1, 0);
 	rec_apply(m, T0 + 10, GRT_K_retake, 0, 3, 103, 9, GRT_BY_SYSMON, SYS_fsync);
 	made(m, T0 + 20, 1);
 	rec_apply(m, T0 + 30, GRT_K_exitsyscall_slow, 103, 3, 0, GRT_EXIT_IDLE_P, 0, 0);
 	settle(m, T0 + SETTLED, NULL, 0);
+}
+
+static void test_a_short_call_is_put_to_the_line_that_a_snapshot_saw(void **state)
+{
+	struct model *m = model_of_a_line();
+	const struct model_cause *c;
+
+	(void)state;
+	rec_text(m, GRT_TEXT_FD, 5, "/data/wal (deleted)"); /* the same file */
+	short_fsync(m);
 	assert_int_equal(model_causes(m, &c), 1);
 	assert_string_equal(c[0].call, "fsync(/data/wal)");
 	assert_string_equal(c[0].where, "wal_sync wal.c:41");
 	assert_int_equal(c[0].npcs, 2);
+	assert_about(c[0].threads, 1);
+	model_free(m);
+}
+
+static void test_a_number_that_is_another_files_is_put_to_no_line(void **state)
+{
+	struct model *m = model_of_a_line();
+	const struct model_cause *c;
+
+	(void)state;
+	rec_text_at(m, T0 + 6, GRT_RF_ANOTHER, GRT_TEXT_FD, 5, "/data/index");
+	short_fsync(m);
+	assert_int_equal(model_causes(m, &c), 1);
+	assert_string_equal(c[0].call, "fsync(/data/index)");
+	assert_null(c[0].where);
 	assert_about(c[0].threads, 1);
 	model_free(m);
 }
@@ -336,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_threads_made_when_nothing_was_blocked_have_their_own_row),
 		cmocka_unit_test(test_a_call_between_two_snapshots_is_charged),
 		cmocka_unit_test(test_a_short_call_is_put_to_the_line_that_a_snapshot_saw),
+		cmocka_unit_test(test_a_number_that_is_another_files_is_put_to_no_line),
 		cmocka_unit_test(test_a_block_told_by_snapshot_and_event_counts_once),
 		cmocka_unit_test(test_causes_add_up_to_the_threads_made),
 		cmocka_unit_test(test_more_causes_than_rows_still_add_up),

@@ -131,7 +131,7 @@ void brief_call(char buf[BRIEF_BYTES], const struct model *m, const struct model
 		put_call(buf, m, t->nr, brief_object(m, t));
 }
 
-bool brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, bool has_arg,
+void brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, bool has_arg,
 		   uint64_t arg)
 {
 	const struct syscall_desc *d = syscall_desc(nr);
@@ -139,16 +139,15 @@ bool brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, boo
 
 	if (nr == GRT_NR_FOREIGN) {
 		put_foreign(buf, m, has_arg, arg);
-		return false;
+		return;
 	}
 	if (nr < 0) {
 		snprintf(buf, BRIEF_BYTES, "call not known");
-		return false;
+		return;
 	}
 	if (d && has_arg)
 		o = object_of(m, d, &arg, 1, UINT64_MAX);
 	put_call(buf, m, nr, o);
-	return brief_object_name(m, o) != NULL;
 }
 
 const struct model_frame *brief_frame(const struct model *m, const struct model_thread *t)

@@ -27,11 +27,8 @@ struct brief_object brief_object(const struct model *m, const struct model_threa
 bool brief_is_in_page_fault(const struct model *m, const struct model_thread *t);
 /* "read(/dev/urandom)", "read(fd 7)", "nanosleep", "foreign slow_lookup"; never empty. */
 void brief_call(char buf[BRIEF_BYTES], const struct model *m, const struct model_thread *t);
-/*
- * The same of a call that only its number and first argument are known of: on what the argument is now.
- * Is that known by name?
- */
-bool brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, bool has_arg,
+/* The same of a call that only its number and first argument are known of. */
+void brief_call_nr(char buf[BRIEF_BYTES], const struct model *m, int32_t nr, bool has_arg,
 		   uint64_t arg);
 /* The innermost frame that is somebody's own code; NULL: not known. */
 const struct model_frame *brief_frame(const struct model *m, const struct model_thread *t);

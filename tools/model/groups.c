@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../hash.h"
 #include "../syscalls.h"
 #include "alike.h"
 #include "brief.h"
@@ -24,27 +25,14 @@ struct member {
 	const char *kind, *name; /* of the object, or NULL */
 };
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * 0x9e3779b97f4a7c15ull;
-	return h ^ h >> 29;
-}
-
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-	for (; *text; text++)
-		h = mix(h, (unsigned char)*text);
-	return h;
-}
-
 static uint64_t hash_stack(const struct model *m, const struct model_thread *t)
 {
 	const struct model_frame *frame;
 	size_t n = model_stack(m, t, GRT_STACK_USER, &frame);
-	uint64_t h = n ? mix(1, (uint64_t)(int64_t)t->nr) : 0;
+	uint64_t h = n ? hash_mix(1, (uint64_t)(int64_t)t->nr) : 0;
 
 	for (size_t i = 0; i < n; i++)
-		h = mix(h, frame[i].pc);
+		h = hash_mix(h, frame[i].pc);
 	return h;
 }
 
@@ -58,7 +46,7 @@ static void describe(struct member *ret, const struct model *m)
 	if (ret->kind && !ret->kind[0])
 		ret->kind = NULL;
 	if (ret->kind)
-		ret->kin = hash_text(mix(3, (uint64_t)(int64_t)ret->t->nr), ret->kind) | 1;
+		ret->kin = hash_text(hash_mix(3, (uint64_t)(int64_t)ret->t->nr), ret->kind) | 1;
 }
 
 static struct member member_of(const struct model *m, enum group_by by,

@@ -10,18 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../hash.h"
+#include "../syscalls.h"
 #include "brief.h"
 #include "state.h"
 
 #define SLOTS (2 * CAUSES_MAX) /* a power of two */
 enum { ROW_UNBLOCKED, ROW_OTHER, ROWS_SPECIAL };
-
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-	for (; *text; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3ull;
-	return (h ^ 0xff) * 0x100000001b3ull;
-}
 
 static void row_add(struct ledger *l, const char *call, const char *where, uint64_t hash)
 {
@@ -48,7 +43,7 @@ static bool is_ready(struct ledger *l)
 
 static int32_t row_find(struct ledger *l, const char *call, const char *where)
 {
-	uint64_t hash = hash_text(hash_text(0xcbf29ce484222325ull, call), where);
+	uint64_t hash = hash_text(hash_text(1, call), where);
 	uint32_t i = (uint32_t)(hash >> 20) & (SLOTS - 1);
 
 	if (!is_ready(l))
@@ -61,6 +56,15 @@ static int32_t row_find(struct ledger *l, const char *call, const char *where)
 	row_add(l, call, where, hash);
 	l->slot[i] = (uint32_t)l->n;
 	return (int32_t)l->n - 1;
+}
+
+/* Since when the first argument of a call is what it is; 0: since ever, or it is no descriptor. */
+static uint64_t renamed_at(const struct model *m, int32_t nr, uint64_t arg, uint64_t look)
+{
+	const struct syscall_desc *d = syscall_desc(nr);
+	bool is_fd = d && (d->args[0] == 'f' || d->args[0] == 'a');
+
+	return is_fd ? text_renamed_ns(m, GRT_TEXT_FD, (uint64_t)(int32_t)arg, look) : 0;
 }
 
 static void note_kind(const struct model *m, struct cause *c, const struct model_thread *t)
@@ -96,6 +100,7 @@ int32_t ledger_row_of_thread(struct model *m, const struct model_thread *t)
 	c->nr = t->nr;
 	c->has_arg = t->has_args || t->call_arg;
 	c->arg = t->has_args ? t->args[0] : t->call_arg;
+	c->renamed_ns = renamed_at(m, c->nr, c->arg, t->names_look);
 	if (!c->c.npcs)
 		note_frames(m, c, t);
 	if (!c->c.kind)
@@ -112,23 +117,24 @@ bool ledger_row_knows_less(const struct model *m, int32_t row, int32_t than)
 }
 
 /*
- * Too short for a snapshot. Where the same call on a thing of the same name, or of no name but with the same
- * argument, was seen to come from last tells from where; without that it has a row of its own. The number of
- * a descriptor alone says nothing: another file may have it now.
+ * Too short for a snapshot. Where the same call with the same argument, or on a thing of the same
+ * name, was seen to come from last tells from where; without that it has a row of its own. A descriptor is
+ * the same argument as long as its number is the same file's.
  */
 int32_t ledger_row_of_call(struct model *m, int32_t nr, bool has_arg, uint64_t arg)
 {
 	struct ledger *l = &m->ledger;
 	char call[BRIEF_BYTES];
-	bool is_named = brief_call_nr(call, m, nr, has_arg, arg);
+	uint64_t renamed_ns = renamed_at(m, nr, arg, UINT64_MAX);
 
 	for (size_t i = l->n; i-- > ROWS_SPECIAL;) {
 		const struct cause *c = &l->row[i];
 
 		if (c->nr == nr && c->c.where && has_arg && c->has_arg && c->arg == arg &&
-		    (!is_named || !strcmp(c->c.call, call)))
+		    c->renamed_ns == renamed_ns)
 			return (int32_t)i;
 	}
+	brief_call_nr(call, m, nr, has_arg, arg);
 	for (size_t i = l->n; has_arg && i-- > ROWS_SPECIAL;)
 		if (l->row[i].nr == nr && l->row[i].c.where && !strcmp(l->row[i].c.call, call))
 			return (int32_t)i;

@@ -40,6 +40,7 @@ struct blocks {
 struct cause {
 	struct model_cause c;
 	uint64_t hash, arg;
+	uint64_t renamed_ns; /* arg, if it is a descriptor: see text_renamed_ns */
 	uint64_t pcs[CAUSE_FRAMES];
 	int32_t nr;
 	bool has_arg;

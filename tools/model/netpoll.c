@@ -257,7 +257,7 @@ size_t model_netpoll_fds(const struct model *m, const struct model_netpoll_sum *
 bool model_netpoll_is_reused(const struct model *m, const struct model_netpoll_sum *s)
 {
 	return s->fd != NETPOLL_FD_OTHER &&
-	       s->first_ns < text_renamed_ns(m, GRT_TEXT_FD, (uint64_t)s->fd);
+	       s->first_ns < text_renamed_ns(m, GRT_TEXT_FD, (uint64_t)s->fd, UINT64_MAX);
 }
 
 size_t model_netpoll_waiting(const struct model *m, const struct model_waiting **ret)

@@ -117,8 +117,8 @@ void handoffs_apply(struct model *m, const struct grt_rec *rec);
 void snapshot_apply(struct model *m, const struct grt_rec *rec);
 /* text.c: a piece of a name, in order of arrival. */
 void text_apply(struct model *m, const struct grt_rec *rec);
-/* When the name that a key has now took the place of another one; 0: it did not. */
-uint64_t text_renamed_ns(const struct model *m, enum grt_text what, uint64_t key);
+/* When the thing that a key named at that look took the place of another one; 0: it did not. */
+uint64_t text_renamed_ns(const struct model *m, enum grt_text what, uint64_t key, uint64_t look);
 /* A snapshot is complete: older names that no thread in it needs go. */
 void texts_forget(struct model *m);
 void texts_fini(struct texts *t);

@@ -98,9 +98,8 @@ static bool is_of_descriptor(uint32_t what)
 static void name_add(struct texts *t, struct text_entry *e, struct text_name *name, bool is_another)
 {
 	struct text_name *before = e->name;
-	bool is_kept = is_another || e->what != GRT_TEXT_FD;
 
-	if (before && is_of_descriptor(e->what) && is_kept && before->look < name->look) {
+	if (before && is_of_descriptor(e->what) && is_another && before->look < name->look) {
 		name->older = before;
 		t->nolder++;
 	} else if (before) {
@@ -231,9 +230,9 @@ void texts_fini(struct texts *t)
 	free(t->slot);
 }
 
-uint64_t text_renamed_ns(const struct model *m, enum grt_text what, uint64_t key)
+uint64_t text_renamed_ns(const struct model *m, enum grt_text what, uint64_t key, uint64_t look)
 {
-	const struct text_name *name = name_at(&m->texts, what, key, UINT64_MAX);
+	const struct text_name *name = name_at(&m->texts, what, key, look);
 
 	return name ? name->renamed_ns : 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "../hash.h"
 #include "../syscalls.h"
 #include "../target/fdname.h"
 #include "../target/mappings.h"
@@ -22,7 +23,6 @@
 #define NAME_BYTES 512
 #define GONE " (deleted)"
 #define PAGE_BYTES 4096u
-#define CALL_SLOTS 16384u /* a power of two: more threads than that are only named again */
 #define NAMED_FDS (1u << 16)
 #define POLLED_MAX 4      /* of a list of descriptors: the first ones */
 #define LOOKED_SLOTS 256u /* paths that threads open: most are the same few */
@@ -39,10 +39,10 @@ struct names {
 	struct fdname *fdname;
 	struct symname *symname;
 	struct mappings *mappings;
-	uint64_t sent[SENT_SLOTS]; /* hash of (what, key, text), by hash of (what, key) */
-	uint64_t call[CALL_SLOTS]; /* hash of the call that a thread was last seen in, by tid */
+	uint64_t sent[SENT_SLOTS];      /* hash of (what, key, text), by hash of (what, key) */
 	uint64_t named[NAMED_FDS / 64]; /* descriptors, in this snapshot */
-	uint64_t file[NAMED_FDS];       /* of a descriptor, when it was named last */
+	uint64_t name_of[NAMED_FDS],
+		kind_of[NAMED_FDS]; /* which file's were sent last, by descriptor */
 	struct looked looked[LOOKED_SLOTS];
 };
 
@@ -86,22 +86,9 @@ void names_begin(struct names *n)
 	memset(n->looked, 0, sizeof(n->looked));
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * 0x9e3779b97f4a7c15ull;
-	return h ^ h >> 29;
-}
-
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-	for (; *text; text++)
-		h = mix(h, (unsigned char)*text);
-	return h;
-}
-
 static bool was_sent(struct names *n, enum grt_text what, uint64_t key, const char *text)
 {
-	uint64_t h = mix(mix(1, what), key);
+	uint64_t h = hash_mix(hash_mix(1, what), key);
 	uint64_t *slot = &n->sent[h >> 20 & (SENT_SLOTS - 1)];
 
 	h = hash_text(h, text);
@@ -140,24 +127,22 @@ void names_put(struct names *n, enum grt_text what, uint64_t key, const char *te
 	put(n, what, key, text, 0, emit, arg);
 }
 
-/* Is the number another file's than when it was named last? */
-static bool is_another_file(struct names *n, int fd, uint64_t file)
+/* GRT_RF_ANOTHER: the number is another file's than the last time. Of higher numbers nothing is kept. */
+static uint16_t file_flags(uint64_t last[NAMED_FDS], int fd, uint64_t file)
 {
 	uint64_t was;
 
 	if ((unsigned int)fd >= NAMED_FDS)
-		return false;
-	was = n->file[fd];
-	n->file[fd] = file;
-	return fdname_is_another(was, file);
+		return GRT_RF_ANOTHER;
+	was = last[fd];
+	last[fd] = file;
+	return fdname_is_another(was, file) ? GRT_RF_ANOTHER : 0;
 }
 
 void names_put_fd(struct names *n, int fd, const char *name, uint64_t file, source_emit_fn emit,
 		  void *arg)
 {
-	uint16_t flags = is_another_file(n, fd, file) ? GRT_RF_ANOTHER : 0;
-
-	put(n, GRT_TEXT_FD, (uint64_t)fd, name, flags, emit, arg);
+	put(n, GRT_TEXT_FD, (uint64_t)fd, name, file_flags(n->name_of, fd, file), emit, arg);
 }
 
 /* A string in the target, page by page: it may end just before memory does. */
@@ -195,13 +180,15 @@ static bool fd_is_named(struct names *n, int fd)
 static void name_fd(struct names *n, int fd, source_emit_fn emit, void *arg)
 {
 	struct fdname_is is;
+	uint16_t flags;
 
 	if (fd_is_named(n, fd) || !fdname_look(n->fdname, fd, &is))
 		return;
 	names_put_fd(n, fd, is.name, is.file, emit, arg);
-	names_put(n, GRT_TEXT_FD_KIND, (uint64_t)fd, is.kind, emit, arg);
+	flags = file_flags(n->kind_of, fd, is.file);
+	put(n, GRT_TEXT_FD_KIND, (uint64_t)fd, is.kind, flags, emit, arg);
 	if (is.note)
-		names_put(n, GRT_TEXT_FD_NOTE, (uint64_t)fd, is.note, emit, arg);
+		put(n, GRT_TEXT_FD_NOTE, (uint64_t)fd, is.note, flags, emit, arg);
 }
 
 /* Does the call open a path that must be there? args: all six, or NULL. */
@@ -214,7 +201,7 @@ static bool opens_path(int32_t nr, const uint64_t *args)
 
 static const struct looked *path_look(struct names *n, int dir_fd, const char *path)
 {
-	uint64_t h = hash_text(mix(1, (uint64_t)(uint32_t)dir_fd), path) | 1;
+	uint64_t h = hash_text(hash_mix(1, (uint64_t)(uint32_t)dir_fd), path) | 1;
 	struct looked *l = &n->looked[h >> 20 & (LOOKED_SLOTS - 1)];
 
 	if (l->hash == h)
@@ -242,30 +229,6 @@ static void name_path(struct names *n, int32_t nr, const uint64_t *args, uint64_
 	/* What it was before it was gone, it still is for who waits. */
 	if (l->is != PATHNAME_GONE)
 		names_put(n, GRT_TEXT_STRING_KIND, addr, fdname_kind_of_file(l->type), emit, arg);
-}
-
-static bool has_names(const struct grt_rec *row)
-{
-	int32_t nr = (int32_t)(row->arg[2] >> 32);
-
-	return (syscall_desc(nr) || nr == GRT_NR_FOREIGN) && !(row->flags & GRT_RF_TORN);
-}
-
-bool names_is_same_call(struct names *n, uint64_t call_id, const struct grt_rec *row,
-			const struct grt_rec *call)
-{
-	uint64_t h = mix(mix(mix(1, row->tid), row->arg[2] >> 32), call_id);
-	uint64_t *slot = &n->call[row->tid & (CALL_SLOTS - 1)];
-	bool is_same;
-
-	if (!has_names(row))
-		return false;
-	for (int i = 0; call && i < GRT_REC_ARGS; i++)
-		h = mix(h, call->arg[i]);
-	h = mix(h, row->arg[5]);
-	is_same = call_id && *slot == h;
-	*slot = h;
-	return is_same;
 }
 
 /* "5<udp 127.0.0.1:4711->127.0.0.53:53>, 6": what a poll waits for, under the address of the list. */
@@ -331,7 +294,9 @@ void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_r
 
 	if (call)
 		memcpy(args, call->arg, sizeof(args));
-	if (!has_names(row) || (is_same && !opens_path(nr, all)))
+	if ((!syscall_desc(nr) && nr != GRT_NR_FOREIGN) || (row->flags & GRT_RF_TORN))
+		return;
+	if (is_same && !opens_path(nr, all))
 		return;
 	if (nr == GRT_NR_FOREIGN && symname_get(n->symname, row->arg[5], buf, sizeof(buf)))
 		names_put(n, GRT_TEXT_FUNCTION, row->arg[5], buf, emit, arg);

@@ -17,13 +17,7 @@ struct names *names_new(const struct target *t);
 void names_free(struct names *n);
 /* A snapshot begins: descriptors may have changed. */
 void names_begin(struct names *n);
-/*
- * Is the thread of an M row, and its CALL row or NULL, in the call that it was seen in at the look before?
- * call_id: tells its calls apart, 0: nothing does. To be asked once a look.
- */
-bool names_is_same_call(struct names *n, uint64_t call_id, const struct grt_rec *row,
-			const struct grt_rec *call);
-/* What the rows need; those of a call that is the same (GRT_RF_SAME_CALL) have been sent. */
+/* What an M row and its CALL row, or NULL, need; of a call that goes on (GRT_RF_SAME_CALL) it was sent. */
 void names_of_row(struct names *n, const struct grt_rec *row, const struct grt_rec *call,
 		  source_emit_fn emit, void *arg);
 /* What is mapped where a thread touched memory that is not there yet. */

@@ -98,11 +98,11 @@ static uint32_t read_ns_tid(int dir, const char *tid, const struct target *targe
 static bool read_row(int dir, const char *tid, const struct target *target,
 		     const struct sched_clock *clock, struct thread_row *row)
 {
-	uint32_t init_tid = row->init_tid;
+	struct thread_row now = { .nr = -1, .init_tid = row->init_tid };
 
-	*row = (struct thread_row){ .nr = -1, .init_tid = init_tid };
-	if (!read_stat(dir, tid, row) || row->state == 'Z' || row->state == 'X')
+	if (!read_stat(dir, tid, &now) || now.state == 'Z' || now.state == 'X')
 		return false; /* gone since it was listed */
+	*row = now;
 	row->tid = (uint32_t)atoi(tid);
 	row->ns_tid = read_ns_tid(dir, tid, target);
 	read_syscall(dir, tid, row);

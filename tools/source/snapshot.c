@@ -8,8 +8,10 @@
 
 #include "snapshot_rows.h"
 
-#define ROUNDS_MAX 3 /* looks at what moved */
-#define FEW 16       /* so many threads are looked at one by one, more by listing all again */
+#define FAR_NS 10000000ull /* a beginning that was told later by more than this */
+#define FAR_PART 1000      /* and by more than this part of its sleep was told wrong */
+#define ROUNDS_MAX 3       /* looks at what moved */
+#define FEW 16             /* so many threads are looked at one by one, more by listing all again */
 
 int snapshot_open(struct snapshot *s, const struct target *t, struct threads_iter *iter)
 {
@@ -104,8 +106,21 @@ static int look_at_moved(struct snapshot *s, uint32_t moved)
 	return rc;
 }
 
-/* However the clocks are told to differ at this look, one sleep has one beginning: as it was told first. */
-static void keep_beginnings(struct snapshot *s)
+/*
+ * However the clocks are told to differ at this look, one sleep has one beginning: as it was told first, when
+ * they were nearest. Their distance is never told too small: what is earlier by far is right.
+ */
+static void keep_beginning(struct thread_row *t, const struct thread_row *was)
+{
+	uint64_t then_ns = was->asleep_since_ns, ns = t->asleep_since_ns;
+
+	if (was->cpu != t->cpu || was->exec_start_ns != t->exec_start_ns || !then_ns || !ns)
+		return;
+	if (ns + FAR_NS > then_ns || ns + (threads_now_ns() - ns) / FAR_PART > then_ns)
+		t->asleep_since_ns = then_ns;
+}
+
+static void keep_what_was(struct snapshot *s)
 {
 	const struct thread_row *was = s->before.row, *end = was + s->before.n;
 
@@ -114,10 +129,11 @@ static void keep_beginnings(struct snapshot *s)
 
 		while (was < end && was->ns_tid < t->ns_tid)
 			was++;
-		if (was < end && was->ns_tid == t->ns_tid && was->cpu == t->cpu &&
-		    was->exec_start_ns == t->exec_start_ns && was->asleep_since_ns &&
-		    t->asleep_since_ns)
-			t->asleep_since_ns = was->asleep_since_ns;
+		t->call_before = 0;
+		if (was == end || was->ns_tid != t->ns_tid)
+			continue;
+		t->call_before = was->call;
+		keep_beginning(t, was);
 	}
 }
 
@@ -172,23 +188,29 @@ static int look(struct snapshot *s)
 	return 0;
 }
 
+static void swap_lists(struct snapshot *s)
+{
+	struct thread_list list = s->before;
+
+	s->before = s->threads;
+	s->threads = list;
+}
+
 int snapshot_take(struct snapshot *s, int level, source_emit_fn emit, void *arg)
 {
-	struct thread_list before;
 	uint64_t start_ns;
 	int rc;
 
 	if (!s->iter || threads_iter_needs_clock(s->iter))
 		sched_clock_refresh(&s->clock);
 	start_ns = threads_now_ns();
-	before = s->before;
-	s->before = s->threads;
-	s->threads = before;
+	swap_lists(s);
 	rc = look(s);
-
-	if (rc < 0)
+	if (rc < 0) {
+		swap_lists(s);
 		return rc;
-	keep_beginnings(s);
+	}
+	keep_what_was(s);
 	leave_out_observers(s);
 	s->duration_ns = threads_now_ns() - start_ns;
 	s->seq++;

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "../../bpf/mstate.h"
+#include "../hash.h"
+#include "../syscalls.h"
 #include "cost.h"
 #include "stacks.h"
 #include "waits.h"
@@ -177,14 +179,41 @@ static void emit_fault(const struct snapshot *s, const struct out *o, const stru
 		names_of_fault(s->names, t->fault_addr, o->emit, o->arg);
 }
 
-/* A call may sleep several times: the runtime counts calls. Of other threads one sleep is one call. */
-static uint64_t call_id(const struct m_view *m, const struct thread_row *t)
+/* The runtime knows the first argument only: who names another one needs to see the call asleep. */
+static bool has_names_behind_first(int64_t nr)
 {
-	return m && (m->call & GRT_CALL_IN) ? m->call >> GRT_CALL_TICK_SHIFT : t->asleep_since_ns;
+	const struct syscall_desc *d = syscall_desc((int32_t)nr);
+
+	return d && d->args[0] && strpbrk(d->args + 1, "afipP");
+}
+
+/*
+ * A call may sleep several times: the runtime counts calls. What it does not know (other threads, calls within
+ * a foreign function, reads that it was not told of) is told apart by its sleeps.
+ */
+static uint64_t call_of(const struct m_view *m, const struct thread_row *t, bool has_call)
+{
+	bool is_in_call = m && m->call & GRT_CALL_IN;
+	uint64_t h = is_in_call ? hash_mix(1, m->call >> GRT_CALL_TICK_SHIFT) : 2;
+
+	if (!is_in_call && !t->exec_start_ns)
+		return 0;
+	if (!is_in_call || m->nr == GRT_NR_FOREIGN)
+		h = hash_mix(hash_mix(hash_mix(h, (uint64_t)t->nr), t->cpu), t->exec_start_ns);
+	else if (has_names_behind_first(m->nr))
+		h = hash_mix(h, has_call);
+	return h | 1;
+}
+
+/* One that moved while it was read may still be in its call. */
+static bool is_same_call(struct thread_row *t, const struct m_view *m, bool is_torn, bool has_call)
+{
+	t->call = is_torn ? t->call_before : call_of(m, t, has_call);
+	return !is_torn && t->call && t->call == t->call_before;
 }
 
 static void emit_thread(const struct snapshot *s, const struct out *o, const struct m_view *m,
-			const struct thread_row *t, bool is_torn, bool is_retried)
+			struct thread_row *t, bool is_torn, bool is_retried)
 {
 	struct grt_rec rec, call;
 	bool has_call;
@@ -202,7 +231,7 @@ static void emit_thread(const struct snapshot *s, const struct out *o, const str
 	if (t->nr >= 0 && (int32_t)(rec.arg[2] >> 32) == GRT_NR_FOREIGN)
 		call.flags |= (uint16_t)((t->nr + 1) << GRT_RF_CALL_SHIFT);
 	has_call = (rec.arg[2] >> 16) & GRT_MA_HAS_CALL;
-	if (s->names && names_is_same_call(s->names, call_id(m, t), &rec, has_call ? &call : NULL))
+	if (is_same_call(t, m, is_torn, has_call))
 		rec.flags |= GRT_RF_SAME_CALL;
 	o->emit(o->arg, &rec);
 	if (has_call)

@@ -24,7 +24,7 @@ struct thread_row {
 	uint32_t cpu;             /* where it ran last, and when, by the scheduler's clock of it: */
 	uint64_t exec_start_ns;   /* 0: not known */
 	uint64_t asleep_since_ns; /* CLOCK_MONOTONIC; 0: awake, or not known */
-	bool has_waited;          /* the next three are known */
+	bool has_waited;          /* the next four are known */
 	uint64_t waited_ns;       /* on run queues, but for what has not ended */
 	uint64_t queued_ns;       /* clock of queues: since when it is on one; 0: on none now */
 	uint64_t queued_since_ns; /* CLOCK_MONOTONIC; 0: on none now, or not known */
@@ -36,6 +36,8 @@ struct thread_row {
 	uint64_t sp, ip;
 	uint64_t bp, bx, r12, r13, r14, r15; /* where has_registers is set */
 	bool has_registers;
+	uint64_t call,
+		call_before; /* tell the calls of one thread apart, now and at the look before; 0: in none */
 	uint8_t nkernel;
 	uint64_t kernel[THREAD_KERNEL_FRAMES]; /* where in the kernel it sleeps, innermost first */
 	uint64_t fault_addr; /* what it touched, if that is why; 0: in no page fault, or not known */
@@ -67,7 +69,7 @@ struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
 struct threads_iter *threads_iter_open_deep(const struct target *t, int *ret_error);
 /* clock is set on the way; NULL: no times are wanted. */
 int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret);
-/* Rows do not tell of the clocks on this kernel: it takes sched_clock_refresh. */
+/* The rows of the last read have told nothing of the clocks: it takes sched_clock_refresh. */
 bool threads_iter_needs_clock(const struct threads_iter *it);
 /* The process as the initial pid namespace numbers it; 0 before the first read. */
 uint32_t threads_iter_init_tgid(const struct threads_iter *it);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../hash.h"
 #include "fdname.h"
 #include "unix_peers.h"
 
@@ -324,12 +325,8 @@ static uint64_t file_of(const char *link)
 {
 	size_t n = strlen(link);
 	bool is_gone = is_deleted(link, n);
-	uint64_t h = 0xcbf29ce484222325ull;
+	uint64_t h = hash_bytes(1, link, is_gone ? n - strlen(DELETED) : n);
 
-	if (is_gone)
-		n -= strlen(DELETED);
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (unsigned char)link[i]) * 0x100000001b3ull;
 	return (h & ~FILE_IS_DELETED) | FILE_IS_SET | (is_gone ? FILE_IS_DELETED : 0);
 }
 

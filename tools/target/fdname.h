@@ -40,7 +40,8 @@ struct fdname_is {
 bool fdname_look(struct fdname *f, int fd, struct fdname_is *ret);
 /*
  * Is a number another file's now? was, is: as fdname_look and fdname_get have told of it. A file that was
- * deleted, or a socket that has another end now, is the same; was 0: nothing was told.
+ * deleted, or a socket that has another end now, is the same; files are told apart by their paths, so that one
+ * that was renamed is another. was 0: nothing was told.
  */
 bool fdname_is_another(uint64_t was, uint64_t is);
 /* The kind of a file by its S_IFMT. */
