@@ -34,6 +34,7 @@ struct task_row {
 	__u64 exec_ns;       /* on CPUs so far */
 	__u64 task_lag_ns;   /* a CPU's clock of tasks lags behind that of queues */
 	__u64 queue_lag_ns;  /* the clock of queues behind CLOCK_MONOTONIC: at most, this time */
+	__u64 task_moved_ns; /* the clock of tasks, meanwhile: not 0, and its lag may be wrong */
 	__u32 has_run_delay; /* this kernel keeps it */
 	__u32 is_throttled;  /* off the CPU by its cgroup's quota */
 	__u32 has_lags;
@@ -42,7 +43,7 @@ struct task_row {
 	__u64 kernel[KERNEL_FRAMES];
 	__u64 fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */
 };
-_Static_assert(sizeof(struct task_row) == 240 + 8 * KERNEL_FRAMES, "task_row is an ABI");
+_Static_assert(sizeof(struct task_row) == 248 + 8 * KERNEL_FRAMES, "task_row is an ABI");
 
 /* Where one argument of a probe is, at its site. */
 struct probe_arg_spec {

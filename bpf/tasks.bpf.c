@@ -17,7 +17,6 @@
 #define PAGE_BYTES 4096
 /* Of a stack, from its outer end: a fault from user space is among the first frames there. */
 #define FAULT_WORDS 256
-#define LAG_TRIES 3
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -140,7 +139,7 @@ struct task_struct___throttled {
  * since the last event of that CPU:
  *
  *   CPU    clock += 4 s                      clock_task += 4 s
- *   we              clock_task, clock   ...  clock_task again: it has moved, once more
+ *   we              clock_task, clock   ...  clock_task again: it has moved, another row may tell
  *
  * What we do meanwhile takes longer than a CPU needs from the one to the other, unless it is stopped just there
  * by its hypervisor.
@@ -152,21 +151,17 @@ static void read_lags(struct task_row *row, struct task_struct *task)
 {
 	struct task_struct *reader = (struct task_struct *)bpf_get_current_task();
 	struct cfs_rq *cfs_rq = NULL;
-	__u64 clock, clock_task;
+	__u64 clock_task;
 
 	if (!bpf_core_field_exists(task->se.cfs_rq) || !bpf_core_field_exists(cfs_rq->rq))
 		return;
 	cfs_rq = BPF_CORE_READ(task, se.cfs_rq);
 	row->lag_cpu = BPF_CORE_READ(cfs_rq, rq, cpu);
-	for (int i = 0; i < LAG_TRIES && !row->has_lags; i++) {
-		clock_task = BPF_CORE_READ(cfs_rq, rq, clock_task);
-		clock = BPF_CORE_READ(cfs_rq, rq, clock);
-		row->task_lag_ns = clock - clock_task;
-		row->queue_lag_ns =
-			bpf_ktime_get_ns() - BPF_CORE_READ(reader, se.cfs_rq, rq, clock);
-		row->has_lags = clock >= clock_task &&
-				clock_task == BPF_CORE_READ(cfs_rq, rq, clock_task);
-	}
+	clock_task = BPF_CORE_READ(cfs_rq, rq, clock_task);
+	row->task_lag_ns = BPF_CORE_READ(cfs_rq, rq, clock) - clock_task;
+	row->queue_lag_ns = bpf_ktime_get_ns() - BPF_CORE_READ(reader, se.cfs_rq, rq, clock);
+	row->task_moved_ns = BPF_CORE_READ(cfs_rq, rq, clock_task) - clock_task;
+	row->has_lags = 1;
 }
 
 static void read_waits(struct task_row *row, struct task_struct *task)

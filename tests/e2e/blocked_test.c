@@ -107,9 +107,10 @@ static void test_one_sleep_has_one_beginning(void **state)
 	said = gotrace_until(p.pid, "blocked", options, is_any, NULL);
 	tick = strstr(said, "{\"type\":\"blocked\"");
 	for (int i = 0; i < 5; i++, tick = strstr(tick + 1, "{\"type\":\"blocked\"")) {
-		const char *longest = strstr(tick, "\"ms\":[");
-		int64_t ns = json_number(tick, "time_ns") - json_number(longest, "for_ns");
+		int64_t ns;
 
+		assert_non_null(tick);
+		ns = json_number(tick, "time_ns") - json_number(strstr(tick, "\"ms\":["), "for_ns");
 		if (i)
 			assert_int_equal(ns, since_ns);
 		since_ns = ns;

@@ -15,7 +15,8 @@
 #define HOSTS 30
 #define LOCKERS 10
 #define CONNECTIONS 20
-#define FAULT_SLACK_NS 5000000
+#define EARLY_NS 1000000 /* two clocks that run apart */
+#define LATE_NS 10000000 /* interrupts and other guests, since then */
 
 static const char *said;   /* by the gotrace that ran last */
 static int to_target = -1; /* its stdin */
@@ -286,7 +287,9 @@ static unsigned long field_page(struct program *p, const char *mode)
 	return page;
 }
 
-/* Each for as long as by its own stamp, within 5 ms; and Ps are held for all of that. */
+/*
+ * Each for as long as by its own stamp, as near as the kernel's clocks are; and Ps are held for all of that.
+ */
 static void assert_held_since(const int64_t touched_ns[2])
 {
 	int64_t now_ns = json_number(said, "time_ns"), held_ns = 0;
@@ -300,7 +303,8 @@ static void assert_held_since(const int64_t touched_ns[2])
 		since_ns = now_ns - for_ns;
 		held_ns += for_ns;
 		/* The longest first. */
-		assert_in_range(since_ns - touched_ns[i] + 1000, 0, FAULT_SLACK_NS);
+		assert_in_range(since_ns - touched_ns[i] + EARLY_NS, 0,
+				EARLY_NS + LATE_NS + (now_ns - touched_ns[i]) / 50);
 		row++;
 	}
 	assert_int_equal(json_number(said, "held_ns"), held_ns);

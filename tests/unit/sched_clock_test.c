@@ -23,7 +23,7 @@
 #define TEST_SECONDS 60
 #define LOOKS 5
 
-static struct sched_clock clocks; /* large */
+static struct sched_clock clocks; /* 8 KiB */
 
 static bool pin(int cpu)
 {
@@ -197,6 +197,19 @@ static void the_nearest_measurement_counts(void **state)
 	assert_in_range(clocks.queue_lag_ns + 900, 500000, 500000 + 2 * SLACK_NS);
 }
 
+/* A guest that was paused: one of the two clocks stood still. */
+static void a_step_of_the_clocks_is_believed_in_the_end(void **state)
+{
+	(void)state;
+	memset(&clocks, 0, sizeof(clocks));
+	sched_clock_note_queue_lag(&clocks, 700);
+	for (int i = 0; i < 3; i++) {
+		assert_in_range(clocks.queue_lag_ns, 700, 700 + SLACK_NS);
+		sched_clock_note_queue_lag(&clocks, 60000000000);
+	}
+	assert_int_equal(clocks.queue_lag_ns, 60000000000);
+}
+
 static void no_thread_fell_asleep_in_the_future(void **state)
 {
 	uint64_t now_ns = threads_now_ns(), said;
@@ -221,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_nearest_measurement_counts),
+		cmocka_unit_test(a_step_of_the_clocks_is_believed_in_the_end),
 		cmocka_unit_test(no_thread_fell_asleep_in_the_future),
 		cmocka_unit_test(each_cpu_says_when_a_thread_of_it_fell_asleep),
 		cmocka_unit_test(the_iterator_says_it_of_each_cpu),

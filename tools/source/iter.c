@@ -146,7 +146,8 @@ static void lags_note(struct lags *l, const struct task_row *r)
 {
 	uint64_t *task = &l->task_ns[r->lag_cpu % SCHED_CLOCK_CPUS];
 
-	if (!r->has_lags || r->lag_cpu >= SCHED_CLOCK_CPUS)
+	if (!r->has_lags || r->lag_cpu >= SCHED_CLOCK_CPUS || r->task_moved_ns ||
+	    (int64_t)r->task_lag_ns < 0)
 		return;
 	if (!l->is_known || (int64_t)r->queue_lag_ns < l->queue_ns)
 		l->queue_ns = (int64_t)r->queue_lag_ns;

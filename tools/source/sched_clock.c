@@ -17,6 +17,8 @@
 #define CPUS_OFTEN 16       /* up to so many CPUs are measured every second */
 #define OFTEN_NS 1000000000ull
 #define SELDOM_NS 10000000000ull
+#define FAR_NS 50000000ll
+#define FAR_TIMES 3
 #define DRIFT_PART 2000 /* 500 ppm: as much as adjtimex(2) can */
 
 /* exec_start of the calling thread; 0: not told here. */
@@ -125,7 +127,8 @@ void sched_clock_note_queue_lag(struct sched_clock *c, int64_t lag_ns)
 	uint64_t now_ns = threads_now_ns();
 	int64_t drift_ns = (int64_t)((now_ns - c->queue_lag_at_ns) / DRIFT_PART);
 
-	if (c->queue_lag_at_ns == 0 || lag_ns < c->queue_lag_ns + drift_ns)
+	c->far = lag_ns > c->queue_lag_ns + FAR_NS ? c->far + 1 : 0;
+	if (c->queue_lag_at_ns == 0 || lag_ns < c->queue_lag_ns + drift_ns || c->far >= FAR_TIMES)
 		c->queue_lag_ns = lag_ns;
 	else
 		c->queue_lag_ns += drift_ns;

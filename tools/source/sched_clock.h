@@ -22,6 +22,7 @@ struct sched_clock {
 	uint32_t next_cpu;                   /* where to go on */
 	int64_t queue_lag_ns;                /* the clock of queues behind CLOCK_MONOTONIC */
 	uint64_t queue_lag_at_ns;            /* when it was told; 0: never */
+	uint32_t far;                        /* so many times in a row it was far larger */
 };
 
 /*
@@ -33,7 +34,8 @@ void sched_clock_refresh(struct sched_clock *c);
 void sched_clock_charge(void);
 /*
  * One more measurement of the clock of queues, too large by what passed meanwhile: the least counts, and
- * rises as far as the two clocks may run apart (NTP).
+ * rises as far as the two clocks may run apart (NTP). What is far larger several times in a row is so: the
+ * machine was stopped for a while, and one of its clocks with it.
  */
 void sched_clock_note_queue_lag(struct sched_clock *c, int64_t lag_ns);
 /* Not later than now; 0: not known. */
