@@ -26,7 +26,7 @@ static void thread_copy(struct check_thread *to, const struct model *m,
 			const struct model_thread *t)
 {
 	int fd = blocked_fd(m, t);
-	const char *name = model_text_at(m, GRT_TEXT_FD, (uint64_t)fd, t->names_look);
+	const char *name = blocked_fd_text(m, t, GRT_TEXT_FD);
 
 	*to = (struct check_thread){
 		.m = t->m,
@@ -39,7 +39,7 @@ static void thread_copy(struct check_thread *to, const struct model *m,
 	};
 	to->has_for = blocked_for(m, t, &to->for_ns, &to->is_least);
 	call_text(to->call, sizeof(to->call), m, t);
-	snprintf(to->fd_name, sizeof(to->fd_name), "%s", fd >= 0 && name ? name : "");
+	snprintf(to->fd_name, sizeof(to->fd_name), "%s", name ? name : "");
 	to->has_heir = model_heir(m, t, &to->heir_m, &to->heir_ns);
 	frames_copy(to, m, t);
 }

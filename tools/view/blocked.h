@@ -46,6 +46,9 @@ bool blocked_for(const struct model *m, const struct model_thread *t, uint64_t *
 		 bool *ret_is_least);
 /* The descriptor that a thread's call is made on, -1: none. */
 int blocked_fd(const struct model *m, const struct model_thread *t);
+/* Its GRT_TEXT_FD, GRT_TEXT_FD_KIND or GRT_TEXT_FD_NOTE, as its call knows it; NULL: none, or not known. */
+const char *blocked_fd_text(const struct model *m, const struct model_thread *t,
+			    enum grt_text what);
 
 /* For how long Ps were held, all together: at least. */
 uint64_t blocked_held_ns(const struct model *m, const struct blocked_list *l);

@@ -46,9 +46,9 @@ static void put_descriptor(struct json *j, const struct model *m, const struct m
 	}
 	json_open(j, "descriptor", '{');
 	json_int(j, "fd", fd);
-	put_text(j, "name", model_text_at(m, GRT_TEXT_FD, (uint64_t)fd, t->names_look));
-	put_text(j, "kind", model_text_at(m, GRT_TEXT_FD_KIND, (uint64_t)fd, t->names_look));
-	put_text(j, "note", model_text_at(m, GRT_TEXT_FD_NOTE, (uint64_t)fd, t->names_look));
+	put_text(j, "name", blocked_fd_text(m, t, GRT_TEXT_FD));
+	put_text(j, "kind", blocked_fd_text(m, t, GRT_TEXT_FD_KIND));
+	put_text(j, "note", blocked_fd_text(m, t, GRT_TEXT_FD_NOTE));
 	json_close(j);
 }
 

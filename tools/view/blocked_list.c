@@ -25,6 +25,13 @@ int blocked_fd(const struct model *m, const struct model_thread *t)
 	return o.what == GRT_TEXT_FD ? (int)o.key : -1;
 }
 
+const char *blocked_fd_text(const struct model *m, const struct model_thread *t, enum grt_text what)
+{
+	int fd = blocked_fd(m, t);
+
+	return fd >= 0 ? model_text_at(m, what, (uint64_t)fd, t->names_look) : NULL;
+}
+
 static bool is_wanted(const struct model *m, const struct model_thread *t,
 		      const struct blocked_opts *o)
 {
@@ -56,10 +63,9 @@ static uint64_t parked(const struct model *m)
 
 static void find(struct blocked_list *l, const struct model *m, const struct model_thread *t)
 {
-	int fd = blocked_fd(m, t);
-	const char *note = model_text_at(m, GRT_TEXT_FD_NOTE, (uint64_t)fd, t->names_look);
+	const char *note = blocked_fd_text(m, t, GRT_TEXT_FD_NOTE);
 
-	if (fd < 0 || !note || !note[0])
+	if (!note || !note[0])
 		return;
 	for (size_t i = 0; i < l->nfindings; i++)
 		if (!strcmp(l->finding[i].note, note)) {
