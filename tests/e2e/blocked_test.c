@@ -14,31 +14,6 @@
 static struct sick_room room;
 static const char *said; /* by the gotrace that ran last */
 
-static unsigned int count_of(const char *text, const char *word)
-{
-	unsigned int n = 0;
-
-	for (; (text = strstr(text, word)) != NULL; text++)
-		n++;
-	return n;
-}
-
-static struct program growth_start(void)
-{
-	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
-			 "--fifos",
-			 "97",
-			 "--urandom",
-			 "0",
-			 "--seconds",
-			 "100",
-			 NULL };
-	struct program p = program_start(argv, NULL);
-
-	program_expect(&p, "ready");
-	return p;
-}
-
 static void blocked_until(pid_t pid, long n, char *const options[])
 {
 	said = gotrace_until(pid, "blocked", options, are_blocked, &n);
@@ -53,7 +28,7 @@ static long groups_threads(const char *json)
 static void test_97_readers_of_97_fifos_are_97_rows(void **state)
 {
 	char *options[] = { "--json", NULL }, name[64];
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 
 	(void)state;
 	blocked_until(p.pid, READERS, options);
@@ -68,7 +43,7 @@ static void test_97_readers_of_97_fifos_are_97_rows(void **state)
 static void test_97_readers_of_97_fifos_are_one_group(void **state)
 {
 	char *by_call[] = { "--by-call", NULL }, *json[] = { "--by-call", "--json", NULL };
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 
 	(void)state;
 	blocked_until(p.pid, READERS, json);
@@ -84,7 +59,7 @@ static void test_97_readers_of_97_fifos_are_one_group(void **state)
 static void test_threads_asleep_before_we_came_have_a_time(void **state)
 {
 	char *options[] = { "--json", NULL }, *longer[] = { "--min", "1h", "--json", NULL };
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 
 	(void)state;
 	blocked_until(p.pid, READERS, options);
@@ -98,7 +73,7 @@ static void test_threads_asleep_before_we_came_have_a_time(void **state)
 static void test_one_sleep_has_one_beginning(void **state)
 {
 	char *options[] = { "--watch", "--json", "-i50ms", "-n5", NULL };
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 	int64_t since_ns = 0;
 	const char *tick;
 
@@ -122,7 +97,7 @@ static void test_one_sleep_has_one_beginning(void **state)
 static void test_the_first_screen_needs_no_probe(void **state)
 {
 	char *options[] = { "--json", NULL };
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 
 	(void)state;
 	blocked_until(p.pid, READERS, options);
@@ -136,7 +111,7 @@ static void test_options_choose_rows(void **state)
 	char *by_fd[] = { "--fd", "7", "--json", NULL };
 	char *other_call[] = { "--call", "write", "--json", NULL };
 	char *sampled[] = { "--sample", "--call", "read", "--json", NULL };
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 
 	(void)state;
 	blocked_until(p.pid, READERS, by_fd);
@@ -156,7 +131,7 @@ static void test_without_bpf_the_wait_point_is_known_all_the_same(void **state)
 {
 	char *options[] = { "--sample", "--json", NULL }, pid[16];
 	char *own[] = { "gotrace", "blocked", "--json", pid, NULL };
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 
 	(void)state;
 	/* Whoever has run between two looks at its files is not told of. */
@@ -360,7 +335,7 @@ static void test_real_output_fits_the_schema(void **state)
 	char *print[] = { "gotrace", "schema", "blocked", NULL };
 	char *argv[] = { "gotrace", "blocked", "--json", "-n", "3", "-i", "20ms", pid, NULL };
 	int schema_fd = mkstemp(schema), json_fd = mkstemp(json);
-	struct program p = growth_start();
+	struct program p = readers_start(NULL);
 
 	(void)state;
 	snprintf(pid, sizeof(pid), "%d", p.pid);

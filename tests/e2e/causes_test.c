@@ -47,15 +47,6 @@ static void assert_names(const struct seeded *s, const struct program *p, const 
 	assert_string_equal(where, want);
 }
 
-static unsigned int count_of(const char *text, const char *word)
-{
-	unsigned int n = 0;
-
-	for (; (text = strstr(text, word)) != NULL; text++)
-		n++;
-	return n;
-}
-
 static const char *after(const char *text, const char *word)
 {
 	const char *at = strstr(text, word);

@@ -305,6 +305,16 @@ static inline void gotrace_pid(struct outcome *ret, e2e_setup_fn setup, const ch
 	gotrace_on(ret, setup, verb, text);
 }
 
+/* How often a word is in a text. */
+static inline unsigned int count_of(const char *text, const char *word)
+{
+	unsigned int n = 0;
+
+	for (; (text = strstr(text, word)) != NULL; text++)
+		n++;
+	return n;
+}
+
 /* The number behind a key of JSON text, -1 where there is none. */
 static inline long json_number(const char *text, const char *key)
 {

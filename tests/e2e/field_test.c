@@ -21,15 +21,6 @@
 static const char *said;   /* by the gotrace that ran last */
 static int to_target = -1; /* its stdin */
 
-static unsigned int count_of(const char *text, const char *word)
-{
-	unsigned int n = 0;
-
-	for (; (text = strstr(text, word)) != NULL; text++)
-		n++;
-	return n;
-}
-
 static struct program field_start(const char *mode, const char *n, e2e_setup_fn setup)
 {
 	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "field"), (char *)mode, (char *)n, NULL };
@@ -83,11 +74,6 @@ static bool are_hostages(const char *json, const void *n)
 	const char *at = strstr(json, "\"hostages\":[");
 
 	return at && count_of(at, "\"tid\":") == *(const unsigned int *)n;
-}
-
-static bool has_text(const char *screen, const void *text)
-{
-	return strstr(screen, text) != NULL;
 }
 
 static void hostages_until(const struct program *p, unsigned int n)

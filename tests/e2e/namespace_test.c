@@ -110,22 +110,13 @@ static bool are_97(const char *json, const void *unused)
 /* The paths and the stacks are those that the target knows, and the tids those that we know. */
 static void test_blocked_and_growth_name_calls_in_another_namespace(void **state)
 {
-	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
-			 "--fifos",
-			 "97",
-			 "--urandom",
-			 "0",
-			 "--seconds",
-			 "100",
-			 NULL };
 	char *json[] = { "--json", NULL }, *growth[] = { "--json", "-i50ms", "-n2", NULL };
-	struct program p = program_start(argv, namespaces_own);
+	struct program p = readers_start(namespaces_own);
 	const char *said, *row;
 	char path[64];
 	pid_t pid;
 
 	(void)state;
-	program_expect(&p, "ready");
 	pid = child_of(p.pid);
 	said = gotrace_until(pid, "blocked", json, are_97, NULL);
 	row = strstr(said, "\"ms\":[");

@@ -87,15 +87,6 @@ static void waiting_is(long goroutines, long counter)
 	assert_int_equal(json_number(at, "counter"), counter);
 }
 
-static unsigned int count_of(const char *at, const char *word)
-{
-	unsigned int n = 0;
-
-	for (; (at = strstr(at, word)) != NULL; at++)
-		n++;
-	return n;
-}
-
 /* Each with its own descriptor, and each with a name. */
 static void test_a_thousand_parked_are_a_thousand_waiting(void **state)
 {

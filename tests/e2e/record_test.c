@@ -60,17 +60,6 @@ static int replay(char *file)
 	return o.code;
 }
 
-static int count_of(const char *text, const char *what)
-{
-	int n = 0;
-
-	while ((text = strstr(text, what))) {
-		text += strlen(what);
-		n++;
-	}
-	return n;
-}
-
 static size_t file_read(const char *path, uint8_t **ret)
 {
 	struct stat st;
@@ -217,7 +206,7 @@ static void damage_is_told_and_the_rest_replayed(void **state)
 	char *path = in_dir("whole"), *bad = in_dir("bad");
 	uint8_t *data;
 	size_t bytes;
-	int all;
+	unsigned int all;
 
 	(void)state;
 	assert_int_equal(record(p.pid, path, "-n", "40", NULL), EXIT_FINE);

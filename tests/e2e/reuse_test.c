@@ -71,15 +71,6 @@ static void line_read(struct scene *s)
 	text[n] = 0;
 }
 
-static unsigned int count_of(const char *word)
-{
-	unsigned int n = 0;
-
-	for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
-		n++;
-	return n;
-}
-
 /* Until so many are blocked on each of the two. */
 static void await(struct scene *s, const char *first, unsigned int of_first, const char *second,
 		  unsigned int of_second)
@@ -93,7 +84,8 @@ static void await(struct scene *s, const char *first, unsigned int of_first, con
 		if (now.tv_sec - start.tv_sec > E2E_WAIT_MS / 1000)
 			fail_msg("never %u on %s and %u on %s: %.3000s", of_first, first, of_second,
 				 second, text);
-	} while (count_of(first) != of_first || (second && count_of(second) != of_second));
+	} while (count_of(text, first) != of_first ||
+		 (second && count_of(text, second) != of_second));
 }
 
 static bool has_line(const struct scene *s)
@@ -110,11 +102,6 @@ static void await_look(struct scene *s)
 		line_read(s);
 	line_read(s);
 	line_read(s);
-}
-
-static bool has_text(const char *json, const void *want)
-{
-	return strstr(json, want) != NULL;
 }
 
 /* Another gotrace sees it. */
@@ -166,8 +153,9 @@ static void test_who_began_before_keeps_its_name(void **state)
 	go_on(&s, name);
 	as_socket(socket_is, name);
 	await(&s, pipe_is, 1, socket_is, 1);
-	assert_int_equal(count_of(written), 1); /* in words as well */
-	assert_int_equal(count_of("\"note\":\"socket in blocking mode\""), 2); /* row, finding */
+	assert_int_equal(count_of(text, written), 1); /* in words as well */
+	assert_int_equal(count_of(text, "\"note\":\"socket in blocking mode\""),
+			 2); /* row, finding */
 
 	go_on(&s, name);
 	await(&s, pipe_is, 0, socket_is, 2); /* its next call is on what the number is now */
