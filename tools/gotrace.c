@@ -13,6 +13,7 @@
 #include "cmd/cmd.h"
 #include "cmd/near.h"
 #include "diag.h"
+#include "heap.h"
 
 #ifndef GOTRACE_VERSION
 #define GOTRACE_VERSION "0.1.0"
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
 
 	if (!standard_fds_fill())
 		return EXIT_SYSTEM; /* nobody can be told */
+	heap_arrange();
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "../../tools/heap.h"
 #include "../../tools/source/source.h"
 #include "../../tools/source/threads.h"
 
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
 	uint64_t t0 = threads_now_ns();
 	int code = 2;
 
+	heap_arrange();
 	if (argc < 3)
 		return code;
 	o.want_names = strcmp(argv[2], "plain") != 0;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../tools/heap.h"
 #include "../../tools/source/source.h"
 #include "../../tools/source/threads.h"
 
@@ -150,6 +151,7 @@ int main(int argc, char **argv)
 	struct target *t;
 	int code = 2, n;
 
+	heap_arrange();
 	if (argc == 2 && strcmp(argv[1], "stats") == 0)
 		return stats();
 	if (argc < 4) {
