@@ -248,7 +248,11 @@ static struct pc_slot *slot_of(struct pc_slot *slot, uint64_t pc)
 	return &slot[pc * 0x9e3779b97f4a7c15ull >> 51];
 }
 
-/* Named when it is new. A pc is where a call returns to: the call itself lies before it. */
+/*
+ * Named when it is new. A pc is where a call returns to: the call itself lies before it. The line is told of the
+ * program's own code: that of the C library nobody asks for, and where its debug information is installed
+ * to unpack that takes 60 ms.
+ */
 static const struct pc_slot *pc_name(struct stacks *s, uint64_t pc, source_emit_fn emit, void *arg)
 {
 	struct symname *functions = names_functions(s->names);
@@ -267,7 +271,7 @@ static const struct pc_slot *pc_name(struct stacks *s, uint64_t pc, source_emit_
 		slot->is_api = !strncmp(text, API_PREFIX, strlen(API_PREFIX));
 		slot->is_entry = !strcmp(text, "context_entry");
 	}
-	if (symname_line(functions, pc - 1, text, sizeof(text)))
+	if (!(map && map->is_system) && symname_line(functions, pc - 1, text, sizeof(text)))
 		names_put(s->names, GRT_TEXT_LINE, pc, text, emit, arg);
 	if (symname_build_id(functions, pc - 1, text, sizeof(text)))
 		names_put(s->names, GRT_TEXT_BUILD_ID, pc, text, emit, arg);
