@@ -55,7 +55,7 @@ TOOL_OBJ := $(TOOL_SRC:%.c=$(O)/%.o)
 ASSERT_OWN := $(patsubst %.c,$(O)/%.o,$(wildcard tools/assert/*.c))
 ASSERT_OBJ := $(ASSERT_OWN) $(filter-out $(O)/tools/cmd/% $(O)/tools/gotrace.o,$(TOOL_OBJ))
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
-SKEL     := $(BPF_SRC:%.bpf.c=$(O)/%.skel.h)
+SKEL     := $(O)/bpf/gotrace.skel.h
 EXAMPLES := $(patsubst runtime/%.c,$(O)/%,$(wildcard runtime/examples/*.c))
 TOOL_LIBS := -lbpf -ldw -lelf -lz -liberty
 
@@ -115,7 +115,11 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(Q)$(CLANG) -O2 -g $(WARN) -Wno-unused-parameter -target bpf -D__TARGET_ARCH_$(ARCH) -Ivmlinux/$(ARCH) \
 		-I/usr/include/$(MULTIARCH) -MMD -MP -c -o $@ $<
 
-$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+$(O)/bpf/gotrace.o: $(BPF_SRC:%.bpf.c=$(O)/%.bpf.o)
+	$(call say,LD)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.o
 	$(call say,SKEL)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 

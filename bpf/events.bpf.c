@@ -28,8 +28,12 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define WAKE_WIDTH \
 	1024 /* a few records: one of them wakes the reader, the flood after it does not */
 
-const volatile __u32 target_tgid;    /* in the initial pid namespace */
-const volatile __u32 observer_level; /* depth of the observer's pid namespace */
+/*
+ * No constants: in which namespace we are, the iterator tells, which is loaded with these. Set before any of
+ * them is attached.
+ */
+__u32 target_tgid;    /* in the initial pid namespace */
+__u32 observer_level; /* depth of the observer's pid namespace */
 const volatile struct probe_spec probes[PROBES_MAX];
 const volatile struct m_offsets m_off;
 const volatile __u32 want_switches; /* else nobody asks which M a thread is */

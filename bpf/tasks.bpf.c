@@ -20,8 +20,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-const volatile __u32 target_tgid; /* as the observer's pid namespace knows it */
-const volatile __u32 want_kernel; /* kernel stacks, too: three times the time */
+const volatile __u32 target_pid; /* as the observer's pid namespace knows it */
 
 static __u32 nr_at_level(struct pid *pid, __u32 level)
 {
@@ -205,15 +204,14 @@ static void read_waits(struct task_row *row, struct task_struct *task)
 		row->is_throttled = BPF_CORE_READ(t, throttled);
 }
 
-SEC("iter/task")
-int dump_threads(struct bpf_iter__task *ctx)
+static __always_inline int dump(struct bpf_iter__task *ctx, bool is_deep)
 {
 	struct task_struct *task = ctx->task;
 	struct task_row row = { 0 };
 	__u32 level = level_of_observer();
 	struct pid *pid;
 
-	if (!task || tgid_at_level(task, level) != target_tgid)
+	if (!task || tgid_at_level(task, level) != target_pid)
 		return 0;
 	pid = BPF_CORE_READ(task, thread_pid);
 	row.tgid = task->tgid;
@@ -230,7 +228,7 @@ int dump_threads(struct bpf_iter__task *ctx)
 	read_registers(&row, task);
 	read_waits(&row, task);
 	read_lags(&row, task);
-	if (want_kernel) {
+	if (is_deep) {
 		read_kernel_stack(&row, task);
 		read_fault(&row, task);
 		bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
@@ -238,4 +236,17 @@ int dump_threads(struct bpf_iter__task *ctx)
 		bpf_seq_write(ctx->meta->seq, &row, __builtin_offsetof(struct task_row, kernel));
 	}
 	return 0;
+}
+
+SEC("iter/task")
+int dump_threads(struct bpf_iter__task *ctx)
+{
+	return dump(ctx, false);
+}
+
+/* Kernel stacks, too: three times the time. */
+SEC("iter/task")
+int dump_deep(struct bpf_iter__task *ctx)
+{
+	return dump(ctx, true);
 }

@@ -15,6 +15,7 @@
 struct flood {
 	struct program p;
 	struct target *t;
+	struct programs programs;
 	struct events *e;
 	int gate;
 };
@@ -44,7 +45,8 @@ static void await_calls(const struct flood *f, uint64_t more)
 /* All its probes armed before its first call. */
 static void given_flood(struct flood *f)
 {
-	struct events_opts o = { .kinds = ALL_KINDS };
+	struct programs_want want = { .threads = true, .events = true };
+	struct events_opts o = { .kinds = ALL_KINDS, .programs = &f->programs };
 	struct thread_list threads = { 0 };
 	struct threads_iter *it;
 	int code, level, target_fd;
@@ -53,7 +55,9 @@ static void given_flood(struct flood *f)
 	f->p = program_at_gate("flood", NULL, &f->gate, &target_fd);
 	f->t = target_open(f->p.pid, &code);
 	assert_non_null(f->t);
-	it = threads_iter_open(f->t, &code);
+	want.target = f->t;
+	assert_int_equal(programs_load(&f->programs, &want), 0);
+	it = threads_iter_open(&f->programs, f->t, false, &code);
 	assert_non_null(it);
 	assert_int_equal(threads_iter_read(it, NULL, &threads), 0);
 	thread_list_free(&threads);
@@ -84,6 +88,7 @@ static void expect_exact(struct flood *f)
 static void end_flood(struct flood *f)
 {
 	events_close(f->e);
+	programs_unload(&f->programs);
 	target_close(f->t);
 	close(f->gate);
 	program_stop(&f->p);
@@ -93,7 +98,7 @@ static void test_no_hit_is_missed_or_told_twice_while_others_are_shed(void **sta
 {
 	(void)state;
 	for (int round = 0; round < ROUNDS; round++) {
-		struct flood f;
+		struct flood f = { 0 };
 
 		given_flood(&f);
 		await_calls(&f, CALLS);
@@ -111,7 +116,7 @@ static void test_no_hit_is_missed_or_told_twice_while_others_are_shed(void **sta
 
 static void test_what_is_shed_is_not_told_and_comes_back(void **state)
 {
-	struct flood f;
+	struct flood f = { 0 };
 	uint64_t told;
 
 	(void)state;

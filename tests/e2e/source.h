@@ -9,6 +9,7 @@
 #include "../../bpf/mstate.h"
 #include "../../tools/diag.h"
 #include "../../tools/source/source.h"
+#include "../../tools/source/programs.h"
 #include "../../tools/source/threads.h"
 #include "e2e.h"
 
@@ -190,14 +191,13 @@ static inline bool snapshot_fits(struct fixture *f)
 static inline void source_tests_init(void)
 {
 	struct target self = { .pid = getpid() };
-	struct threads_iter *it;
-	int rc;
+	const struct programs_want want = { .target = &self, .threads = true };
+	struct programs programs = { 0 };
 
 	e2e_init();
-	it = threads_iter_open(&self, &rc);
-	if (!it)
+	if (programs_load(&programs, &want) < 0)
 		e2e_skip("BPF may not be used here (not root, or no CAP_BPF and CAP_PERFMON)");
-	threads_iter_close(it);
+	programs_unload(&programs);
 }
 
 #endif

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../../tools/source/programs.h"
 #include "../../tools/source/sched_clock.h"
 #include "../../tools/source/threads.h"
 
@@ -97,13 +98,16 @@ static uint64_t by_visits(pid_t pid, int cpu, uint64_t exec_start)
 static uint64_t by_iterator(pid_t pid, int cpu, uint64_t exec_start)
 {
 	struct target t = { .pid = pid };
+	const struct programs_want want = { .target = &t, .threads = true };
+	struct programs programs = { 0 };
 	struct thread_list list = { 0 };
 	struct threads_iter *it;
 	uint64_t said = 0, still = 0;
 	int error;
 
 	memset(&clocks, 0, sizeof(clocks));
-	it = threads_iter_open(&t, &error);
+	assert_int_equal(programs_load(&programs, &want), 0);
+	it = threads_iter_open(&programs, &t, false, &error);
 	assert_non_null(it);
 	for (int i = 0; i < LOOKS; i++) {
 		still = exec_start;
@@ -117,6 +121,7 @@ static uint64_t by_iterator(pid_t pid, int cpu, uint64_t exec_start)
 	assert_int_equal(list.row[0].exec_start_ns, exec_start);
 	thread_list_free(&list);
 	threads_iter_close(it);
+	programs_unload(&programs);
 	assert_int_equal(clocks.measured_ns, 0); /* no CPU was visited */
 	return said;
 }
@@ -170,14 +175,18 @@ static void each_cpu_says_when_a_thread_of_it_fell_asleep(void **state)
 static void the_iterator_says_it_of_each_cpu(void **state)
 {
 	struct target t = { .pid = getpid() };
-	struct threads_iter *it;
+	const struct programs_want want = { .target = &t, .threads = true };
+	struct programs programs = { 0 };
+	struct threads_iter *it = NULL;
 	int error;
 
 	(void)state;
-	it = threads_iter_open(&t, &error);
+	if (programs_load(&programs, &want) == 0)
+		it = threads_iter_open(&programs, &t, false, &error);
+	threads_iter_close(it);
+	programs_unload(&programs);
 	if (!it)
 		skip();
-	threads_iter_close(it);
 	judge_all(by_iterator);
 }
 

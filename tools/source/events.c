@@ -14,20 +14,13 @@
 #include <unistd.h>
 
 #include "../../bpf/events.h"
-#include "events.skel.h"
+#include "gotrace.skel.h"
 #include "probe_links.h"
 #include "trap.h"
-#include "uprobe_multi.h"
 
 #define SWITCH_ENTRY_NS 60 /* to a program at sched_switch and back: 40 to 80 here */
-#define RING_BYTES (4u << 20)
 /* CPUs take their times a little before they get their places in the ring. */
 #define DRAIN_AHEAD_NS 10000000u
-/* Threads that have left the runtime, but not the kernel yet; those that the first look found and that
- * were gone before BPF was told of them. */
-#define ENTRIES_MARGIN 1024u
-#define ENTRIES_MAX 65536u     /* 2 maps of 5 MiB, whatever limit was set */
-#define ENTRIES_DEFAULT 16384u /* the target does not say */
 
 struct run_time {
 	uint64_t runs, ns;
@@ -35,7 +28,8 @@ struct run_time {
 
 struct events {
 	const struct target *target;
-	struct events_bpf *skel;
+	struct gotrace_bpf *skel; /* shared, or our own: */
+	struct programs own;
 	struct ring_buffer *ring;
 	struct events_opts opts;
 	struct probe_links links;
@@ -52,90 +46,6 @@ struct events {
 static bool is_wanted(const struct events_opts *o, const struct probe_site *s)
 {
 	return o->kinds >> s->desc->kind & 1;
-}
-
-/* Cookie i of the link is index i of the table. */
-static void spec_fill(volatile struct probe_spec *spec, const struct probe_site *s)
-{
-	spec->kind = s->desc->kind;
-	spec->nargs = (uint32_t)s->nargs;
-	for (int i = 0; i < s->nargs; i++) {
-		spec->arg[i].is_imm = s->arg[i].is_imm;
-		spec->arg[i].regs_off = s->arg[i].regs_off;
-		spec->arg[i].shift = 64 - 8u * s->arg[i].width;
-		spec->arg[i].is_signed = s->arg[i].is_signed;
-		spec->arg[i].imm = (uint64_t)s->arg[i].imm;
-	}
-}
-
-/* 0: not known. */
-static uint64_t sched_read(const struct target *t, const struct layout_field *f)
-{
-	struct layout_field alone = *f;
-	char value[sizeof(uint64_t)] = { 0 };
-	struct target_read r = { .addr = t->layout.sched + f->off, .buf = value };
-
-	r.bytes = f->width;
-	alone.off = 0;
-	if (!f->known || f->width > sizeof(value) || target_read_many(t, &r, 1) != 1)
-		return 0;
-	return layout_get(&alone, value);
-}
-
-/* One a thread of the target. A limit that is raised later may be too much: that is told as lost. */
-static uint32_t entries_of(const struct events_opts *o)
-{
-	const struct layout *l = &o->target->layout;
-	uint64_t limit = sched_read(o->target, &l->sched_maxmcount);
-	uint64_t live =
-		sched_read(o->target, &l->sched_mnext) - sched_read(o->target, &l->sched_nmfreed);
-
-	if (!o->want_switches)
-		return 1;
-	if (o->map_entries)
-		return o->map_entries;
-	if (!limit)
-		limit = ENTRIES_DEFAULT;
-	if (limit < live)
-		limit = live;
-	return limit < ENTRIES_MAX - ENTRIES_MARGIN ? (uint32_t)limit + ENTRIES_MARGIN
-						    : ENTRIES_MAX;
-}
-
-static int load(struct events *e, const struct events_opts *o, bool by_perf)
-{
-	const struct layout *l = &o->target->layout;
-	uint32_t entries = entries_of(o);
-
-	e->skel = events_bpf__open();
-	if (!e->skel)
-		return -errno;
-	e->skel->rodata->target_tgid = o->init_tgid;
-	e->skel->rodata->observer_level = o->observer_level;
-	e->skel->rodata->m_off.call = l->m_call.off;
-	e->skel->rodata->m_off.take = l->m_take.off;
-	e->skel->rodata->m_off.id = l->m_id.off;
-	e->skel->rodata->m_off.p = l->m_p.off;
-	e->skel->rodata->m_off.call_nr = l->m_call_nr.off;
-	e->skel->rodata->m_off.call_arg = l->m_call_arg.off;
-	e->wanted = 0;
-	for (int i = 0; i < o->target->nsites && i < PROBES_MAX; i++) {
-		spec_fill(&e->skel->rodata->probes[i], &o->target->site[i]);
-		e->wanted += is_wanted(o, &o->target->site[i]);
-	}
-	e->skel->rodata->want_switches = o->want_switches;
-	bpf_map__set_max_entries(e->skel->maps.ring, RING_BYTES);
-	bpf_map__set_max_entries(e->skel->maps.thread_m, entries);
-	bpf_map__set_max_entries(e->skel->maps.asleep, entries);
-	bpf_program__set_autoload(e->skel->progs.on_switch, o->want_switches);
-	bpf_program__set_autoload(e->skel->progs.on_trap, !by_perf);
-	if (!by_perf) {
-		enum bpf_attach_type multi = (enum bpf_attach_type)ATTACH_UPROBE_MULTI;
-
-		bpf_program__set_expected_attach_type(e->skel->progs.on_probe, multi);
-		bpf_program__set_expected_attach_type(e->skel->progs.on_trap, multi);
-	}
-	return events_bpf__load(e->skel);
 }
 
 static int attach_multi(struct events *e, const struct events_opts *o)
@@ -180,6 +90,17 @@ static int attach_kernel_events(struct events *e, bool want_switches)
 											  : -errno;
 }
 
+static void detach_kernel_events(struct gotrace_bpf *skel)
+{
+	struct bpf_link **const links[] = { &skel->links.on_fork, &skel->links.on_exit,
+					    &skel->links.on_exec, &skel->links.on_switch };
+
+	for (unsigned int i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		bpf_link__destroy(*links[i]);
+		*links[i] = NULL;
+	}
+}
+
 static int on_record(void *arg, void *data, size_t bytes)
 {
 	struct events *e = arg;
@@ -191,12 +112,15 @@ static int on_record(void *arg, void *data, size_t bytes)
 	return rec->time_ns > e->until_ns ? -EAGAIN : 0;
 }
 
-static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
+static int attach(struct events *e, const struct programs *p, bool by_perf)
 {
-	int rc = load(e, o, by_perf);
+	const struct events_opts *o = &e->opts;
+	int rc;
 
-	if (rc == 0)
-		rc = by_perf ? attach_perf(e, o) : attach_multi(e, o);
+	e->skel = p->skel;
+	e->skel->bss->target_tgid = o->init_tgid;
+	e->skel->bss->observer_level = o->observer_level;
+	rc = by_perf ? attach_perf(e, o) : attach_multi(e, o);
 	if (rc == 0)
 		rc = attach_kernel_events(e, o->want_switches);
 	if (rc == 0) {
@@ -204,6 +128,21 @@ static int try_open(struct events *e, const struct events_opts *o, bool by_perf)
 		rc = e->ring ? 0 : -errno;
 	}
 	return rc;
+}
+
+/* What was loaded for uprobe_multi cannot be attached otherwise. */
+static int attach_by_perf(struct events *e)
+{
+	const struct programs_want want = {
+		.target = e->target,
+		.events = true,
+		.by_perf = true,
+		.switches = e->opts.want_switches,
+		.map_entries = e->opts.map_entries,
+	};
+	int rc = programs_load(&e->own, &want);
+
+	return rc < 0 ? rc : attach(e, &e->own, true);
 }
 
 static void detach(struct events *e)
@@ -216,8 +155,10 @@ static void detach(struct events *e)
 	e->nperf = 0;
 	ring_buffer__free(e->ring);
 	e->ring = NULL;
-	events_bpf__destroy(e->skel);
+	if (e->skel)
+		detach_kernel_events(e->skel);
 	e->skel = NULL;
+	programs_unload(&e->own);
 }
 
 struct events *events_open(const struct events_opts *o, int *ret_level, char *why, size_t why_bytes)
@@ -233,12 +174,16 @@ struct events *events_open(const struct events_opts *o, int *ret_level, char *wh
 	e->opts = *o;
 	probe_links_init(&e->links);
 	e->cpus = libbpf_num_possible_cpus();
+	for (int i = 0; i < o->target->nsites && i < PROBES_MAX; i++)
+		e->wanted += is_wanted(o, &o->target->site[i]);
 	*ret_level = 1;
-	multi = rc = o->one_by_one ? -EOPNOTSUPP : try_open(e, o, false);
+	multi = rc = o->one_by_one ? -EOPNOTSUPP : o->programs->events_error;
+	if (rc == 0)
+		multi = rc = attach(e, o->programs, false);
 	if (rc < 0) {
 		detach(e);
 		*ret_level = 2;
-		rc = try_open(e, o, true);
+		rc = attach_by_perf(e);
 	}
 	if (rc == 0) {
 		/* Both may be refused: then that part of the cost is not known. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * events.h - bpf/events.bpf.c, loaded and attached to one process: probes by one uprobe_multi link
+ * events.h - bpf/events.bpf.c, attached to one process: probes by one uprobe_multi link
  * (or, where the kernel has none, by perf events), sched_switch, ends of threads, exec.
  */
 #ifndef GOTRACE_EVENTS_H
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "programs.h"
 #include "source.h"
 #include "threads.h"
 
@@ -16,6 +17,7 @@ struct events;
 
 struct events_opts {
 	const struct target *target;
+	const struct programs *programs; /* they outlive these */
 	uint64_t kinds;
 	bool want_switches, one_by_one;
 	uint32_t map_entries; /* of maps of threads; 0: as many as the target may have, and a margin */
@@ -24,7 +26,7 @@ struct events_opts {
 };
 
 /*
- * Load and attach. On failure NULL and a sentence in why. *ret_level: 1 by uprobe_multi, 2 by perf
+ * Attach; by perf events, with programs of their own, where the others are refused. On failure NULL and a sentence in why. *ret_level: 1 by uprobe_multi, 2 by perf
  * events. Probes or sched_switch may be refused while the rest works: events_armed and
  * events_has_switches tell.
  */

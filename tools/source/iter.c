@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "../../bpf/events.h"
-#include "tasks.skel.h"
+#include "gotrace.skel.h"
+#include "programs.h"
 #include "threads.h"
 
 #define PIECE_BYTES 65536
@@ -19,7 +20,6 @@
 _Static_assert(THREAD_KERNEL_FRAMES == KERNEL_FRAMES, "one stack, two rooms");
 
 struct threads_iter {
-	struct tasks_bpf *skel;
 	struct bpf_link *link;
 	uint32_t init_tgid, observer_level;
 	size_t row_bytes; /* rows are shorter without kernel stacks */
@@ -47,7 +47,8 @@ static char state_letter(const struct task_row *r)
 	return r->state & 0x40 ? 'P' : 'R';
 }
 
-static struct threads_iter *iter_open(const struct target *t, bool want_kernel, int *ret_error)
+struct threads_iter *threads_iter_open(const struct programs *p, const struct target *t,
+				       bool is_deep, int *ret_error)
 {
 	union bpf_iter_link_info info = { .task = { .pid = (uint32_t)t->pid } };
 	/* The macro also clears the padding, which libbpf takes for options it does not know. */
@@ -57,35 +58,14 @@ static struct threads_iter *iter_open(const struct target *t, bool want_kernel, 
 	*ret_error = -ENOMEM;
 	if (!it)
 		return NULL;
-	it->skel = tasks_bpf__open();
-	if (it->skel) {
-		it->skel->rodata->target_tgid = (uint32_t)t->pid;
-		it->skel->rodata->want_kernel = want_kernel;
-		it->row_bytes = want_kernel ? sizeof(struct task_row)
-					    : offsetof(struct task_row, kernel);
-		*ret_error = tasks_bpf__load(it->skel);
-	} else {
-		*ret_error = -errno;
-	}
-	if (*ret_error == 0) {
-		it->link = bpf_program__attach_iter(it->skel->progs.dump_threads, &opts);
-		*ret_error = it->link ? 0 : -errno;
-	}
-	if (*ret_error != 0) {
-		threads_iter_close(it);
-		return NULL;
-	}
-	return it;
-}
-
-struct threads_iter *threads_iter_open(const struct target *t, int *ret_error)
-{
-	return iter_open(t, false, ret_error);
-}
-
-struct threads_iter *threads_iter_open_deep(const struct target *t, int *ret_error)
-{
-	return iter_open(t, true, ret_error);
+	it->row_bytes = is_deep ? sizeof(struct task_row) : offsetof(struct task_row, kernel);
+	it->link = bpf_program__attach_iter(
+		is_deep ? p->skel->progs.dump_deep : p->skel->progs.dump_threads, &opts);
+	if (it->link)
+		return it;
+	*ret_error = -errno;
+	free(it);
+	return NULL;
 }
 
 static void copy_registers(struct thread_row *t, const struct task_row *r)
@@ -227,6 +207,5 @@ void threads_iter_close(struct threads_iter *it)
 	if (!it)
 		return;
 	bpf_link__destroy(it->link);
-	tasks_bpf__destroy(it->skel);
 	free(it);
 }

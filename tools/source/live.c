@@ -21,6 +21,7 @@
 #include "../diag.h"
 #include "cost.h"
 #include "events.h"
+#include "programs.h"
 #include "snapshot.h"
 #include "source.h"
 #include "stacks.h"
@@ -32,6 +33,7 @@
 struct live {
 	struct source base;
 	struct target *target;
+	struct programs programs;
 	struct threads_iter *iter;
 	struct events *events;
 	struct snapshot snapshot;
@@ -232,6 +234,7 @@ static void live_close(struct source *base)
 	events_close(l->events);
 	threads_iter_close(l->iter);
 	threads_iter_close(l->snapshot.deep);
+	programs_unload(&l->programs);
 	stacks_free(l->snapshot.stacks);
 	names_free(l->snapshot.names);
 	goroutines_free(l->snapshot.goroutines);
@@ -249,14 +252,30 @@ static const struct source_ops live_ops = {
 	.close = live_close,
 };
 
+/* Level 2 has programs of its own. */
+static int open_programs(struct live *l)
+{
+	const struct source_opts *o = &l->opts;
+	const struct programs_want want = {
+		.target = l->target,
+		.threads = !o->want_stacks || o->stacks_on_demand,
+		.threads_deep = o->want_stacks,
+		.events = (o->kinds || o->want_switches) && !o->one_by_one,
+		.switches = o->want_switches,
+		.map_entries = o->map_entries,
+	};
+
+	return programs_load(&l->programs, &want);
+}
+
 static void open_iter(struct live *l)
 {
 	struct thread_list first = { 0 };
-	int rc;
+	int rc = open_programs(l);
 
-	l->iter = l->opts.want_stacks && !l->opts.stacks_on_demand
-			  ? threads_iter_open_deep(l->target, &rc)
-			  : threads_iter_open(l->target, &rc);
+	if (rc == 0)
+		l->iter = threads_iter_open(&l->programs, l->target,
+					    l->opts.want_stacks && !l->opts.stacks_on_demand, &rc);
 	/* The first read tells who we and the target are in the kernel's numbering. */
 	if (l->iter)
 		rc = threads_iter_read(l->iter, NULL, &first);
@@ -274,16 +293,17 @@ static void open_iter(struct live *l)
 	l->status.has_iterator = l->iter != NULL;
 }
 
-static void open_events(struct live *l)
+static void open_events(struct live *l, uint64_t start_ns)
 {
 	struct events_opts o = {
 		.target = l->target,
+		.programs = &l->programs,
+		.one_by_one = l->opts.one_by_one,
 		.kinds = l->opts.kinds,
 		.want_switches = l->opts.want_switches,
-		.one_by_one = l->opts.one_by_one,
 		.map_entries = l->opts.map_entries,
 	};
-	uint64_t start_ns = threads_now_ns(), armed = 0;
+	uint64_t armed = 0;
 	char why[128];
 
 	if (!l->iter || (!o.kinds && !o.want_switches))
@@ -315,13 +335,14 @@ static int open_stacks(struct live *l)
 	l->snapshot.has_late_stacks = l->opts.stacks_on_demand;
 	/* Without it, stacks end where the kernel begins. */
 	if (l->iter && l->opts.stacks_on_demand)
-		l->snapshot.deep = threads_iter_open_deep(l->target, &rc);
+		l->snapshot.deep = threads_iter_open(&l->programs, l->target, true, &rc);
 	return l->snapshot.stacks ? 0 : -ENOMEM;
 }
 
 struct source *source_live_open(struct target *t, const struct source_opts *o, int *ret_code)
 {
 	struct live *l = calloc(1, sizeof(*l));
+	uint64_t start_ns = threads_now_ns();
 	int rc = l ? 0 : -ENOMEM;
 
 	libbpf_set_print(quiet);
@@ -362,7 +383,7 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 			live_close(&l->base);
 		return NULL;
 	}
-	open_events(l);
+	open_events(l, start_ns);
 	l->at_open = (struct cost){
 		.target_ns = cost_cpu_ns(t->pid),
 		.wall_ns = threads_now_ns(),

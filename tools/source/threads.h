@@ -62,11 +62,11 @@ int threads_read_proc(const struct target *t, struct sched_clock *clock, struct 
 bool threads_read_one(const struct target *t, const struct sched_clock *clock,
 		      struct thread_row *row);
 
-/* The iterator. NULL and -errno in *ret_error where it may not be used. */
+/* The iterator, of those that p was loaded with: is_deep, with kernel stacks. NULL and -errno in *ret_error. */
+struct programs;
 struct threads_iter;
-struct threads_iter *threads_iter_open(const struct target *t, int *ret_error);
-/* The same, and rows have kernel stacks. */
-struct threads_iter *threads_iter_open_deep(const struct target *t, int *ret_error);
+struct threads_iter *threads_iter_open(const struct programs *p, const struct target *t,
+				       bool is_deep, int *ret_error);
 /* clock is set on the way; NULL: no times are wanted. */
 int threads_iter_read(struct threads_iter *it, struct sched_clock *clock, struct thread_list *ret);
 /* The rows of the last read have told nothing of the clocks: it takes sched_clock_refresh. */
