@@ -372,7 +372,7 @@ def measure(res, build, sides, rounds):
                 lambda: looks(res, build, n, rounds))
     for n in (100, 1000, 10000):
         guarded(res, "grt", [f"screen_ms@{n}"], lambda: screens(res, build, n, rounds))
-    for bench, *how in (("handoff", "handoff", "handoff_p50_us", handoff_p50_us),
+    for bench, *how in (("handoff", "handoff", "handoff_books_p50_us", handoff_p50_us),
                         ("waits", "netpoll", "wait_mean_us", wait_mean_us)):
         for _ in range(rounds):
             guarded(res, "grt", [f"stamps_{what}@{bench}" for what in ("own_us", "us", "pct")],

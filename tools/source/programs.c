@@ -70,11 +70,9 @@ static void choose(struct gotrace_bpf *skel, const struct programs_want *w)
 	struct bpf_program *prog;
 	struct bpf_map *map;
 
-	bpf_object__for_each_program(prog, skel->obj)
-		bpf_program__set_autoload(prog, w->events);
-	bpf_object__for_each_map(map, skel->obj)
-		if (!bpf_map__is_internal(map))
-			bpf_map__set_autocreate(map, w->events);
+	bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(prog, w->events);
+	bpf_object__for_each_map(map, skel->obj) if (!bpf_map__is_internal(map))
+		bpf_map__set_autocreate(map, w->events);
 	bpf_program__set_autoload(skel->progs.dump_threads, w->threads);
 	bpf_program__set_autoload(skel->progs.dump_deep, w->threads_deep);
 	if (!w->switches)

@@ -18,7 +18,7 @@ struct programs_want {
 	bool events;                /* probes, ends of threads, exec: */
 	bool switches;              /* sched_switch, too */
 	bool by_perf;               /* probes by perf events, not by uprobe_multi */
-	uint32_t map_entries;       /* of maps of threads; 0: as many as the target may have, and a margin */
+	uint32_t map_entries; /* of maps of threads; 0: as many as the target may have, and a margin */
 };
 
 struct programs {
