@@ -255,12 +255,15 @@ static void handoffs_by_books(void)
 
 	/* The first one after each start. */
 	for (int i = 0; i < HANDOFFS; i++) {
-		while (at < n && (int64_t)rec[at].time_ns < hand.before_ns[i])
+		while (at < n && (rec[at].kind != GRT_K_handoff_done ||
+				  (int64_t)rec[at].time_ns < hand.before_ns[i]))
 			at++;
 		if (at < n &&
 		    (i + 1 == HANDOFFS || (int64_t)rec[at].time_ns < hand.before_ns[i + 1]))
 			us[told++] = (double)((int64_t)rec[at].time_ns - hand.before_ns[i]) / 1000;
 	}
+	if (told == 0)
+		die("find a hand-off in the books", ENODATA);
 	out("handoff_books_n", (double)told);
 	out("handoff_books_p50_us", quantile(us, told, 0.5));
 }
@@ -268,18 +271,20 @@ static void handoffs_by_books(void)
 static int bench_handoff(void *arg)
 {
 	char byte;
+	int rc;
 
 	(void)arg;
 	hand.fifo = fifo_new();
 	wait_for_watcher();
-	if (n_arg && grt_sink_open(1ull << GRT_K_handoff_done, 2 * HANDOFFS))
-		die("open the sink", ENOMEM);
+	rc = n_arg ? grt_sink_open(1ull << GRT_K_handoff_done, 2 * HANDOFFS) : 0;
+	if (rc)
+		die("open the sink", -rc);
 	grt_mutex_lock(&hand.turn);
 	grt_go(run_next, NULL);
 	grt_yield();
 	for (int i = 0; i < HANDOFFS; i++) {
-		grt_mutex_unlock(&hand.turn);
 		hand.before_ns[i] = grt_now();
+		grt_mutex_unlock(&hand.turn);
 		if (grt_read(hand.fifo, &byte, 1) != 1)
 			die("read a FIFO", errno);
 	}
