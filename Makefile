@@ -53,7 +53,7 @@ TOOL_SRC := $(wildcard tools/*.c tools/target/*.c tools/source/*.c tools/model/*
 TOOL_OBJ := $(TOOL_SRC:%.c=$(O)/%.o)
 # What the assertion library is made of: everything but the verbs.
 ASSERT_OWN := $(patsubst %.c,$(O)/%.o,$(wildcard tools/assert/*.c))
-ASSERT_OBJ := $(ASSERT_OWN) $(filter-out $(O)/tools/cmd/% $(O)/tools/gotrace.o,$(TOOL_OBJ))
+ASSERT_OBJ := $(ASSERT_OWN) $(filter-out $(O)/tools/cmd/% $(O)/tools/gotrace.o $(O)/tools/heap.o,$(TOOL_OBJ))
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKEL     := $(O)/bpf/gotrace.skel.h
 EXAMPLES := $(patsubst runtime/%.c,$(O)/%,$(wildcard runtime/examples/*.c))

@@ -39,7 +39,7 @@ struct task_row {
 	__u32 is_throttled;  /* off the CPU by its cgroup's quota */
 	__u32 has_lags;
 	__u32 lag_cpu; /* of task_lag_ns: the thread may move on meanwhile */
-	/* Only where want_kernel is set: else the row ends before. */
+	/* Only from dump_deep: else the row ends before. */
 	__u64 kernel[KERNEL_FRAMES];
 	__u64 fault_addr; /* sleeps because it touched this; 0: in no page fault, or not known */
 };

@@ -2,7 +2,7 @@
 # doors.sh - the rooms' doors are one-way, and the rooms are small.
 #
 #   runtime -> nothing    bpf -> runtime/{trace_abi.h,probes.def}    tools -> bpf headers, skeletons,
-#   runtime/{trace_abi.h,probes.def,layout.def}; inside tools: diag, json <- target <- source; model;
+#   runtime/{trace_abi.h,probes.def,layout.def}; inside tools: diag, json, heap <- target <- source; model;
 #   view <- model; cmd -> all; sources and views never meet. No room looks into tests.
 set -eu
 cd "$(dirname "$0")/.."

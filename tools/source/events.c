@@ -28,8 +28,7 @@ struct run_time {
 
 struct events {
 	const struct target *target;
-	struct gotrace_bpf *skel; /* shared, or our own: */
-	struct programs own;
+	struct gotrace_bpf *skel; /* of opts.programs */
 	struct ring_buffer *ring;
 	struct events_opts opts;
 	struct probe_links links;
@@ -112,15 +111,14 @@ static int on_record(void *arg, void *data, size_t bytes)
 	return rec->time_ns > e->until_ns ? -EAGAIN : 0;
 }
 
-static int attach(struct events *e, const struct programs *p, bool by_perf)
+static int attach(struct events *e)
 {
 	const struct events_opts *o = &e->opts;
 	int rc;
 
-	e->skel = p->skel;
 	e->skel->bss->target_tgid = o->init_tgid;
 	e->skel->bss->observer_level = o->observer_level;
-	rc = by_perf ? attach_perf(e, o) : attach_multi(e, o);
+	rc = o->by_perf ? attach_perf(e, o) : attach_multi(e, o);
 	if (rc == 0)
 		rc = attach_kernel_events(e, o->want_switches);
 	if (rc == 0) {
@@ -130,70 +128,29 @@ static int attach(struct events *e, const struct programs *p, bool by_perf)
 	return rc;
 }
 
-/* What was loaded for uprobe_multi cannot be attached otherwise. */
-static int attach_by_perf(struct events *e)
-{
-	const struct programs_want want = {
-		.target = e->target,
-		.events = true,
-		.by_perf = true,
-		.switches = e->opts.want_switches,
-		.map_entries = e->opts.map_entries,
-	};
-	int rc = programs_load(&e->own, &want);
-
-	return rc < 0 ? rc : attach(e, &e->own, true);
-}
-
-static void detach(struct events *e)
-{
-	probe_links_detach(&e->links);
-	trap_close(e->trap);
-	e->trap = NULL;
-	for (int i = 0; i < e->nperf; i++)
-		bpf_link__destroy(e->perf[i]);
-	e->nperf = 0;
-	ring_buffer__free(e->ring);
-	e->ring = NULL;
-	if (e->skel)
-		detach_kernel_events(e->skel);
-	e->skel = NULL;
-	programs_unload(&e->own);
-}
-
-struct events *events_open(const struct events_opts *o, int *ret_level, char *why, size_t why_bytes)
+struct events *events_open(const struct events_opts *o, int *ret_error)
 {
 	struct events *e = calloc(1, sizeof(*e));
-	int rc, multi;
 
-	if (!e) {
-		snprintf(why, why_bytes, "out of memory");
+	*ret_error = -ENOMEM;
+	if (!e)
 		return NULL;
-	}
 	e->target = o->target;
 	e->opts = *o;
+	e->skel = o->programs->skel;
 	probe_links_init(&e->links);
 	e->cpus = libbpf_num_possible_cpus();
 	for (int i = 0; i < o->target->nsites && i < PROBES_MAX; i++)
 		e->wanted += is_wanted(o, &o->target->site[i]);
-	*ret_level = 1;
-	multi = rc = o->one_by_one ? -EOPNOTSUPP : o->programs->events_error;
-	if (rc == 0)
-		multi = rc = attach(e, o->programs, false);
-	if (rc < 0) {
-		detach(e);
-		*ret_level = 2;
-		rc = attach_by_perf(e);
+	*ret_error = attach(e);
+	if (*ret_error < 0) {
+		events_close(e);
+		return NULL;
 	}
-	if (rc == 0) {
-		/* Both may be refused: then that part of the cost is not known. */
-		e->trap = *ret_level == 1 ? trap_open(bpf_program__fd(e->skel->progs.on_trap))
-					  : NULL;
-		return e;
-	}
-	snprintf(why, why_bytes, "probes: %s", strerror(-multi));
-	events_close(e);
-	return NULL;
+	/* It may be refused: then that part of the cost is not known. */
+	if (!o->by_perf)
+		e->trap = trap_open(bpf_program__fd(e->skel->progs.on_trap));
+	return e;
 }
 
 void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr, uint64_t m_id)
@@ -301,6 +258,11 @@ void events_close(struct events *e)
 {
 	if (!e)
 		return;
-	detach(e);
+	probe_links_detach(&e->links);
+	trap_close(e->trap);
+	for (int i = 0; i < e->nperf; i++)
+		bpf_link__destroy(e->perf[i]);
+	ring_buffer__free(e->ring);
+	detach_kernel_events(e->skel);
 	free(e);
 }

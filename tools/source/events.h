@@ -17,21 +17,19 @@ struct events;
 
 struct events_opts {
 	const struct target *target;
-	const struct programs *programs; /* they outlive these */
+	const struct programs *programs; /* loaded so; they outlive these */
+	bool by_perf;
 	uint64_t kinds;
-	bool want_switches, one_by_one;
-	uint32_t map_entries; /* of maps of threads; 0: as many as the target may have, and a margin */
+	bool want_switches;
 	uint32_t init_tgid;      /* of the target in the initial pid namespace */
 	uint32_t observer_level; /* of our pid namespace */
 };
 
 /*
- * Attach; by perf events, with programs of their own, where the others are refused. On failure NULL and a sentence in why. *ret_level: 1 by uprobe_multi, 2 by perf
- * events. Probes or sched_switch may be refused while the rest works: events_armed and
- * events_has_switches tell.
+ * Attach. NULL: *ret_error is -errno. Probes or sched_switch may be refused while the rest works: events_armed
+ * and events_has_switches tell.
  */
-struct events *events_open(const struct events_opts *o, int *ret_level, char *why,
-			   size_t why_bytes);
+struct events *events_open(const struct events_opts *o, int *ret_error);
 /* Tell BPF which M a thread is, for threads older than the attach. What finds no room is counted as lost. */
 void events_note_thread(struct events *e, uint32_t init_tid, uint64_t m_addr, uint64_t m_id);
 /*

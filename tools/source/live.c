@@ -227,14 +227,21 @@ static void live_status(struct source *base, struct source_status *ret)
 	*ret = l->status;
 }
 
+static void close_bpf(struct live *l)
+{
+	events_close(l->events);
+	threads_iter_close(l->iter);
+	programs_unload(&l->programs);
+	l->events = NULL;
+	l->iter = NULL;
+}
+
 static void live_close(struct source *base)
 {
 	struct live *l = (struct live *)base;
 
-	events_close(l->events);
-	threads_iter_close(l->iter);
 	threads_iter_close(l->snapshot.deep);
-	programs_unload(&l->programs);
+	close_bpf(l);
 	stacks_free(l->snapshot.stacks);
 	names_free(l->snapshot.names);
 	goroutines_free(l->snapshot.goroutines);
@@ -252,77 +259,104 @@ static const struct source_ops live_ops = {
 	.close = live_close,
 };
 
-/* Level 2 has programs of its own. */
-static int open_programs(struct live *l)
+static bool wants_events(const struct live *l)
+{
+	return l->opts.kinds || l->opts.want_switches;
+}
+
+static int open_iter(struct live *l, bool by_perf)
 {
 	const struct source_opts *o = &l->opts;
 	const struct programs_want want = {
 		.target = l->target,
 		.threads = !o->want_stacks || o->stacks_on_demand,
 		.threads_deep = o->want_stacks,
-		.events = (o->kinds || o->want_switches) && !o->one_by_one,
+		.events = wants_events(l),
 		.switches = o->want_switches,
+		.by_perf = by_perf,
 		.map_entries = o->map_entries,
 	};
-
-	return programs_load(&l->programs, &want);
-}
-
-static void open_iter(struct live *l)
-{
 	struct thread_list first = { 0 };
-	int rc = open_programs(l);
+	int rc = programs_load(&l->programs, &want);
 
 	if (rc == 0)
-		l->iter = threads_iter_open(&l->programs, l->target,
-					    l->opts.want_stacks && !l->opts.stacks_on_demand, &rc);
+		l->iter = threads_iter_open(&l->programs, l->target, !want.threads, &rc);
 	/* The first read tells who we and the target are in the kernel's numbering. */
 	if (l->iter)
 		rc = threads_iter_read(l->iter, NULL, &first);
 	thread_list_free(&first);
-	if (rc < 0 && l->iter) {
-		threads_iter_close(l->iter);
-		l->iter = NULL;
-	}
-	if (l->iter)
+	if (rc < 0)
+		close_bpf(l);
+	return rc;
+}
+
+/* 0, or why there are no events. */
+static int open_events(struct live *l, bool by_perf)
+{
+	const struct events_opts o = {
+		.target = l->target,
+		.programs = &l->programs,
+		.by_perf = by_perf,
+		.kinds = l->opts.kinds,
+		.want_switches = l->opts.want_switches,
+		.init_tgid = threads_iter_init_tgid(l->iter),
+		.observer_level = threads_iter_level(l->iter),
+	};
+	int rc = l->programs.events_error;
+
+	if (rc == 0)
+		l->events = events_open(&o, &rc);
+	return rc;
+}
+
+/*
+ * By uprobe_multi, or else all of it once more by perf events: what was loaded for the one cannot be attached as
+ * the other, and would only lie in the kernel.
+ */
+static int open_level(struct live *l)
+{
+	int rc = open_iter(l, l->opts.one_by_one), refused = -EOPNOTSUPP;
+
+	if (rc == 0)
 		l->status.level = 1;
+	if (rc < 0 || !wants_events(l))
+		return rc;
+	if (!l->opts.one_by_one) {
+		refused = open_events(l, false);
+		if (refused == 0)
+			return 0;
+		close_bpf(l);
+		rc = open_iter(l, true);
+	}
+	if (rc == 0 && open_events(l, true) == 0)
+		l->status.level = 2;
 	else
+		snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher), "probes: %s",
+			 strerror(-refused));
+	return rc;
+}
+
+static void open_bpf(struct live *l)
+{
+	uint64_t start_ns = threads_now_ns(), armed = 0;
+	int rc = open_level(l);
+
+	l->status.has_iterator = l->iter != NULL;
+	if (!l->iter) {
+		l->status.level = 0;
 		snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher),
 			 "task iterator: %s; needs root, or CAP_BPF and CAP_PERFMON",
 			 strerror(-rc));
-	l->status.has_iterator = l->iter != NULL;
-}
-
-static void open_events(struct live *l, uint64_t start_ns)
-{
-	struct events_opts o = {
-		.target = l->target,
-		.programs = &l->programs,
-		.one_by_one = l->opts.one_by_one,
-		.kinds = l->opts.kinds,
-		.want_switches = l->opts.want_switches,
-		.map_entries = l->opts.map_entries,
-	};
-	uint64_t armed = 0;
-	char why[128];
-
-	if (!l->iter || (!o.kinds && !o.want_switches))
-		return;
-	o.init_tgid = threads_iter_init_tgid(l->iter);
-	o.observer_level = threads_iter_level(l->iter);
-	l->events = events_open(&o, &l->status.level, why, sizeof(why));
-	if (!l->events) {
-		l->status.level = 1;
-		snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher), "%s", why);
-		return;
 	}
+	if (!l->events)
+		return;
 	l->status.attach_ns = threads_now_ns() - start_ns;
 	governor_init(&l->governor, events_groups(l->events), l->opts.max_overhead_ppm,
 		      threads_now_ns());
 	l->status.wanted = events_wanted(l->events);
 	target_read_armed(l->target, &armed);
 	for (int i = 0; i < l->target->nsites; i++)
-		l->status.armed += (o.kinds >> l->target->site[i].desc->kind & 1) &&
+		l->status.armed += (l->opts.kinds >> l->target->site[i].desc->kind & 1) &&
 				   (armed >> i & 1);
 	l->status.has_switches = events_has_switches(l->events);
 }
@@ -342,7 +376,6 @@ static int open_stacks(struct live *l)
 struct source *source_live_open(struct target *t, const struct source_opts *o, int *ret_code)
 {
 	struct live *l = calloc(1, sizeof(*l));
-	uint64_t start_ns = threads_now_ns();
 	int rc = l ? 0 : -ENOMEM;
 
 	libbpf_set_print(quiet);
@@ -354,7 +387,7 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 			snprintf(l->status.why_not_higher, sizeof(l->status.why_not_higher),
 				 "--sample");
 		else
-			open_iter(l);
+			open_bpf(l);
 		rc = snapshot_open(&l->snapshot, t, l->iter);
 		if (rc == 0 && (o->want_names || o->want_stacks)) {
 			l->snapshot.names = names_new(t);
@@ -383,7 +416,6 @@ struct source *source_live_open(struct target *t, const struct source_opts *o, i
 			live_close(&l->base);
 		return NULL;
 	}
-	open_events(l, start_ns);
 	l->at_open = (struct cost){
 		.target_ns = cost_cpu_ns(t->pid),
 		.wall_ns = threads_now_ns(),

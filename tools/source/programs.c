@@ -70,9 +70,11 @@ static void choose(struct gotrace_bpf *skel, const struct programs_want *w)
 	struct bpf_program *prog;
 	struct bpf_map *map;
 
-	bpf_object__for_each_program(prog, skel->obj) bpf_program__set_autoload(prog, w->events);
-	bpf_object__for_each_map(map, skel->obj) if (!bpf_map__is_internal(map))
-		bpf_map__set_autocreate(map, w->events);
+	bpf_object__for_each_program(prog, skel->obj)
+		bpf_program__set_autoload(prog, w->events);
+	bpf_object__for_each_map(map, skel->obj)
+		if (!bpf_map__is_internal(map))
+			bpf_map__set_autocreate(map, w->events);
 	bpf_program__set_autoload(skel->progs.dump_threads, w->threads);
 	bpf_program__set_autoload(skel->progs.dump_deep, w->threads_deep);
 	if (!w->switches)
@@ -122,17 +124,31 @@ static int load(struct programs *p, const struct programs_want *w)
 	return rc;
 }
 
+/* Kernel stacks are given up before events are, and the iterator never. */
 int programs_load(struct programs *p, const struct programs_want *want)
 {
-	struct programs_want rest = *want;
-	int rc = load(p, want);
+	static const struct {
+		bool deep, events;
+	} keep[] = { { true, true }, { false, true }, { true, false }, { false, false } };
+	bool can_lose_events = want->events && (want->threads || want->threads_deep);
+	bool can_lose_deep = want->threads && want->threads_deep;
+	int rc = 0, first = 0;
 
 	p->events_error = 0;
-	rest.events = false;
-	if (rc == 0 || !want->events || !(want->threads || want->threads_deep))
-		return rc;
-	p->events_error = rc;
-	return load(p, &rest);
+	for (unsigned int i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
+		struct programs_want less = *want;
+
+		if ((!keep[i].deep && !can_lose_deep) || (!keep[i].events && !can_lose_events))
+			continue;
+		less.threads_deep = want->threads_deep && keep[i].deep;
+		less.events = want->events && keep[i].events;
+		rc = load(p, &less);
+		p->events_error = keep[i].events ? 0 : first;
+		if (rc == 0)
+			return 0;
+		first = first ? first : rc;
+	}
+	return rc;
 }
 
 void programs_unload(struct programs *p)

@@ -14,10 +14,11 @@
 
 struct programs_want {
 	const struct target *target;
-	bool threads, threads_deep; /* the iterator, without and with kernel stacks */
-	bool events;                /* probes, ends of threads, exec: */
-	bool switches;              /* sched_switch, too */
-	bool by_perf;               /* probes by perf events, not by uprobe_multi */
+	/* The iterator, without and with kernel stacks. With both, it can be without only. */
+	bool threads, threads_deep;
+	bool events;          /* probes, ends of threads, exec: */
+	bool switches;        /* sched_switch, too */
+	bool by_perf;         /* probes by perf events, not by uprobe_multi */
 	uint32_t map_entries; /* of maps of threads; 0: as many as the target may have, and a margin */
 };
 

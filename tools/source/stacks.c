@@ -250,8 +250,8 @@ static struct pc_slot *slot_of(struct pc_slot *slot, uint64_t pc)
 
 /*
  * Named when it is new. A pc is where a call returns to: the call itself lies before it. The line is told of the
- * program's own code: that of the C library nobody asks for, and where its debug information is installed
- * to unpack that takes 60 ms.
+ * program's own code: those of the C library, the loader and libgrt.so nobody asks for, and where debug information
+ * of the first is installed, to unpack it takes 60 ms.
  */
 static const struct pc_slot *pc_name(struct stacks *s, uint64_t pc, source_emit_fn emit, void *arg)
 {
