@@ -123,8 +123,8 @@ static long fault_try(__u32 i, struct fault_search *s)
 }
 
 /*
- * The helper came with Linux 5.17. What it calls the verifier walks until nothing new comes of it; through the loop
- * it walks as often as that may run, and the load takes 40 ms longer. Only one of both is left in the program that it sees.
+ * The helper came with Linux 5.17. What it calls the verifier walks until nothing new comes of it; through the
+ * loop it walks as often as that may run, and the load takes 40 ms longer. It sees one of both only.
  */
 static __u64 fault_find(struct task_struct *task)
 {

@@ -264,7 +264,6 @@ static void handoffs_by_books(void)
 	}
 	if (told == 0)
 		die("find a hand-off in the books", ENODATA);
-	out("handoff_books_n", (double)told);
 	out("handoff_books_p50_us", quantile(us, told, 0.5));
 }
 
