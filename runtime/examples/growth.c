@@ -22,17 +22,17 @@
 #include <unistd.h>
 
 #define URANDOM_BYTES (4 << 20)
-#define PATH_BYTES 64
+#define PATH_BYTES 288
 
 struct work {
 	int fifos, urandom, seconds;
-	char dir[32];
+	char dir[PATH_BYTES - 32];
 	volatile sig_atomic_t should_end;
 	long at_fifo; /* goroutines about to read a FIFO */
 	long reads;   /* of /dev/urandom that ended */
 };
 
-static struct work work = { .fifos = 97, .urandom = 3, .seconds = 10, .dir = "/tmp/growth-XXXXXX" };
+static struct work work = { .fifos = 97, .urandom = 3, .seconds = 10 };
 
 static void die(const char *what, int err)
 {
@@ -98,8 +98,10 @@ static void on_signal(int nr)
 
 static void make_fifos(void)
 {
+	const char *tmp = getenv("TMPDIR");
 	char path[PATH_BYTES];
 
+	snprintf(work.dir, sizeof(work.dir), "%s/growth-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(work.dir))
 		die("make a directory", -errno);
 	for (long i = 0; i < work.fifos; i++) {

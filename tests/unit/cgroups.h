@@ -26,4 +26,13 @@ static inline void put(const char *path, const char *name, const char *text)
 	fclose(out);
 }
 
+static int remove_root(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", root);
+	return system(command);
+}
+
 #endif

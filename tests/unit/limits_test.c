@@ -80,15 +80,6 @@ static void test_processes_of_a_user(void **state)
 	assert_int_equal(limits_nproc_parse(""), LIMITS_NONE);
 }
 
-static int remove_root(void **state)
-{
-	char command[64];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {

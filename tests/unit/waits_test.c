@@ -191,5 +191,5 @@ int main(void)
 
 	if (!mkdtemp(root))
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, remove_root);
 }
