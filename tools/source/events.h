@@ -26,8 +26,8 @@ struct events_opts {
 };
 
 /*
- * Attach. NULL: *ret_error is -errno. Probes or sched_switch may be refused while the rest works: events_armed
- * and events_has_switches tell.
+ * Attach. NULL: *ret_error is -errno. sched_switch may be refused while the rest works: events_has_switches
+ * tells.
  */
 struct events *events_open(const struct events_opts *o, int *ret_error);
 /* Tell BPF which M a thread is, for threads older than the attach. What finds no room is counted as lost. */
