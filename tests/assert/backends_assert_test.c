@@ -16,23 +16,6 @@
 
 static struct outcome o;
 
-/* Seven goroutines that each wait in a read of a FIFO that nobody writes. */
-static struct program growth_start(void)
-{
-	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
-			 "--fifos",
-			 "7",
-			 "--urandom",
-			 "0",
-			 "--seconds",
-			 "100",
-			 NULL };
-	struct program p = program_start(argv, NULL);
-
-	program_expect(&p, "ready");
-	return p;
-}
-
 static bool blocked_is(gotrace_scope *s, void *arg)
 {
 	return gotrace_look(s).blocked == *(unsigned *)arg;
@@ -62,7 +45,7 @@ static enum gotrace_answer hostages_that_last(pid_t pid, unsigned blocked)
 
 static void test_a_process_is_watched_by_bpf(void **state)
 {
-	struct program p = growth_start();
+	struct program p = readers_start("7", "0", NULL);
 	gotrace_scope *s = gotrace_scope_begin(gotrace_process(p.pid), GOTRACE_NEEDS_KERNEL);
 	unsigned seven = 7;
 
@@ -155,7 +138,7 @@ static void test_a_recording_gives_the_same_answers(void **state)
 {
 	char path[] = "/tmp/backends_test.XXXXXX", pid[16];
 	char *argv[] = { "gotrace", "record", pid, "-o", path, "--for", "300ms", "--force", NULL };
-	struct program p = growth_start();
+	struct program p = readers_start("7", "0", NULL);
 	gotrace_scope *s;
 
 	(void)state;

@@ -25,23 +25,6 @@ static char *in_dir(const char *name)
 	return ret;
 }
 
-/* Seven goroutines blocked in FIFOs. */
-static struct program growth_start(e2e_setup_fn setup)
-{
-	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
-			 "--fifos",
-			 FIFOS,
-			 "--urandom",
-			 "0",
-			 "--seconds",
-			 "100",
-			 NULL };
-	struct program p = program_start(argv, setup);
-
-	program_expect(&p, "ready: " FIFOS " blocked");
-	return p;
-}
-
 static struct program healthy_start(void)
 {
 	char *argv[] = { (char *)e2e_path("TRACEE_DIR", "healthy"), "idle", NULL };
@@ -85,7 +68,7 @@ static bool has_probes(void)
 
 static void given_a_program_that_blocks_when_checked_then_it_is_red_and_says_who_where(void **state)
 {
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 
 	(void)state;
 	check(LONG_ENOUGH, "--fail-on", "blocked.max>1ns", "--fail-on", "threads>1000",
@@ -105,7 +88,7 @@ static void given_a_program_that_blocks_when_checked_then_it_is_red_and_says_who
 
 static void given_all_violated_when_a_process_is_checked_then_it_ends_at_once(void **state)
 {
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 
 	(void)state;
 	/* Far longer than this test may take. */
@@ -149,7 +132,7 @@ static void given_too_little_to_measure_when_checked_then_it_is_inconclusive_not
 
 static void given_both_when_checked_then_a_violation_beats_what_is_inconclusive(void **state)
 {
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 
 	(void)state;
 	check(LONG_ENOUGH, "--fail-on", "netpoll.p99>1h", "--fail-on", "blocked>0",
@@ -236,7 +219,7 @@ static void given_wrong_options_when_checked_then_it_is_a_usage_error(void **sta
 
 static void given_nobody_who_reads_when_checked_then_the_exit_code_is_the_same(void **state)
 {
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 	int fd[2];
 
 	(void)state;
@@ -291,7 +274,7 @@ static char *recording_of(pid_t pid)
 static void given_a_recording_when_checked_then_it_is_judged_as_the_process_was(void **state)
 {
 	static char bytes[1 << 20];
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 	char *path = recording_of(p.pid), *cut = in_dir("cut.rec");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = read(fd, bytes, sizeof(bytes));
@@ -325,7 +308,7 @@ static char *report_of(pid_t pid, char *format)
 
 static void given_json_when_read_by_its_schema_then_it_fits(void **state)
 {
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 	char *path = report_of(p.pid, "json"), *schema = in_dir("schema");
 
 	(void)state;
@@ -348,7 +331,7 @@ static void given_junit_when_read_by_python_then_counts_are_right(void **state)
 		"found = [suite.get(n) for n in ('tests', 'failures', 'errors')]\n"
 		"assert found == ['3', '1', '1'], found\n"
 		"assert 'read_fifo growth.c:' in suite.find('.//failure').text\n";
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 	char *path = report_of(p.pid, "junit");
 
 	(void)state;
@@ -359,7 +342,7 @@ static void given_junit_when_read_by_python_then_counts_are_right(void **state)
 /* The runner of our own tests reads it. */
 static void given_tap_when_run_as_a_test_then_one_passes_and_two_fail(void **state)
 {
-	struct program p = growth_start(NULL);
+	struct program p = readers_start(FIFOS, "0", NULL);
 	char *path = report_of(p.pid, "tap"), *script = in_dir("tap.sh"), text[PATH_MAX + 64];
 	char *argv[] = { (char *)e2e_path("BUILD_DIR", "run"), script, NULL };
 

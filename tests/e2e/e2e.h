@@ -186,6 +186,34 @@ static inline int program_stop(struct program *p)
 	return status;
 }
 
+/* Where programs make files of a moment. */
+static inline const char *e2e_tmp(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	return tmp && *tmp ? tmp : "/tmp";
+}
+
+/* The example growth: so many goroutines that each read a FIFO, which nobody writes, and of /dev/urandom. */
+static inline struct program readers_start(const char *fifos, const char *urandom,
+					   e2e_setup_fn setup)
+{
+	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
+			 "--fifos",
+			 (char *)fifos,
+			 "--urandom",
+			 (char *)urandom,
+			 "--seconds",
+			 "100",
+			 NULL };
+	struct program p = program_start(argv, setup);
+	char ready[64];
+
+	snprintf(ready, sizeof(ready), "ready: %s blocked", fifos);
+	program_expect(&p, ready);
+	return p;
+}
+
 /* The libgrt program of tests/tracee that does nothing; `arg` may be NULL. */
 static inline struct program sleeper_start(e2e_setup_fn setup, const char *arg)
 {

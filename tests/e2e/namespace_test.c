@@ -111,9 +111,9 @@ static bool are_97(const char *json, const void *unused)
 static void test_blocked_and_growth_name_calls_in_another_namespace(void **state)
 {
 	char *json[] = { "--json", NULL }, *growth[] = { "--json", "-i50ms", "-n2", NULL };
-	struct program p = readers_start(namespaces_own);
+	struct program p = readers_start("97", "0", namespaces_own);
 	const char *said, *row;
-	char path[64];
+	char path[PATH_MAX];
 	pid_t pid;
 
 	(void)state;
@@ -126,8 +126,8 @@ static void test_blocked_and_growth_name_calls_in_another_namespace(void **state
 	assert_int_equal(access(path, F_OK), 0);
 
 	said = gotrace_until(pid, "growth", growth, is_any, NULL);
-	assert_says(said, "{\"call\":\"read(/");
-	assert_says(said, "/growth-");
+	snprintf(path, sizeof(path), "{\"call\":\"read(%s/growth-", e2e_tmp());
+	assert_says(said, path);
 	program_stop(&p);
 }
 

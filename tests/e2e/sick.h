@@ -140,23 +140,6 @@ static inline bool are_blocked(const char *json, const void *n)
 	return json_number(json, "blocked") >= *(const long *)n;
 }
 
-/* The example, with 97 readers of a FIFO each. */
-static inline struct program readers_start(e2e_setup_fn setup)
-{
-	char *argv[] = { (char *)e2e_path("EXAMPLES_DIR", "growth"),
-			 "--fifos",
-			 "97",
-			 "--urandom",
-			 "0",
-			 "--seconds",
-			 "100",
-			 NULL };
-	struct program p = program_start(argv, setup);
-
-	program_expect(&p, "ready");
-	return p;
-}
-
 /* The text value of the first such key at or after `text`; "" for null. */
 static inline void json_text_of(const char *text, const char *key, char *buf, size_t bytes)
 {
