@@ -26,7 +26,7 @@ static inline void put(const char *path, const char *name, const char *text)
 	fclose(out);
 }
 
-static int remove_root(void **state)
+static inline int remove_root(void **state)
 {
 	char command[64];
 

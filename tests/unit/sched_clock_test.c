@@ -91,23 +91,30 @@ static uint64_t by_visits(pid_t pid, int cpu, uint64_t exec_start)
 	return said;
 }
 
+/* NULL: BPF may not be used. */
+static struct threads_iter *iter_of(pid_t pid, struct programs *programs)
+{
+	struct target t = { .pid = pid };
+	const struct programs_want want = { .target = &t, .threads = true };
+	int error;
+
+	return programs_load(programs, &want) == 0 ? threads_iter_open(programs, &t, false, &error)
+						   : NULL;
+}
+
 /*
  * What reads the clocks may be stopped between two of them, as any: the second look then has the nearer one.
  * "S" is seen a little before the thread is charged for the last time.
  */
 static uint64_t by_iterator(pid_t pid, int cpu, uint64_t exec_start)
 {
-	struct target t = { .pid = pid };
-	const struct programs_want want = { .target = &t, .threads = true };
 	struct programs programs = { 0 };
 	struct thread_list list = { 0 };
 	struct threads_iter *it;
 	uint64_t said = 0, still = 0;
-	int error;
 
 	memset(&clocks, 0, sizeof(clocks));
-	assert_int_equal(programs_load(&programs, &want), 0);
-	it = threads_iter_open(&programs, &t, false, &error);
+	it = iter_of(pid, &programs);
 	assert_non_null(it);
 	for (int i = 0; i < LOOKS; i++) {
 		still = exec_start;
@@ -174,15 +181,10 @@ static void each_cpu_says_when_a_thread_of_it_fell_asleep(void **state)
 
 static void the_iterator_says_it_of_each_cpu(void **state)
 {
-	struct target t = { .pid = getpid() };
-	const struct programs_want want = { .target = &t, .threads = true };
 	struct programs programs = { 0 };
-	struct threads_iter *it = NULL;
-	int error;
+	struct threads_iter *it = iter_of(getpid(), &programs);
 
 	(void)state;
-	if (programs_load(&programs, &want) == 0)
-		it = threads_iter_open(&programs, &t, false, &error);
 	threads_iter_close(it);
 	programs_unload(&programs);
 	if (!it)
