@@ -283,9 +283,9 @@ int on_trap(struct pt_regs *ctx)
 /*
  * Waits of the runtime itself: system call and first argument of Ms that slept outside of a call and
  * without a P. sysmon, the poller and idle Ms do so tens of thousands of times a second under load, no P
- * is ever taken from them, and no goroutine waits for the same address or descriptor.
+ * is ever taken from them, and no goroutine waits for the same address or descriptor. Cache lines of its
+ * own: what all CPUs read at each switch must not move when one writes here.
  */
-/* Lines of its own: what all CPUs read at each switch must not move when one writes here. */
 static volatile __u64 own_wait[1 << OWN_WAITS_LOG2] __attribute__((aligned(64)));
 
 static __u64 wait_of(struct task_struct *task, __u32 *slot)

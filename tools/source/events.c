@@ -27,7 +27,6 @@ struct run_time {
 };
 
 struct events {
-	const struct target *target;
 	struct gotrace_bpf *skel; /* of opts.programs */
 	struct ring_buffer *ring;
 	struct events_opts opts;
@@ -47,25 +46,25 @@ static bool is_wanted(const struct events_opts *o, const struct probe_site *s)
 	return o->kinds >> s->desc->kind & 1;
 }
 
-static int attach_multi(struct events *e, const struct events_opts *o)
+static int attach_multi(struct events *e)
 {
-	e->links.target = o->target;
-	e->links.kinds = o->kinds;
+	e->links.target = e->opts.target;
+	e->links.kinds = e->opts.kinds;
 	e->links.prog_fd = bpf_program__fd(e->skel->progs.on_probe);
 	e->links.is_changing = &e->skel->bss->is_changing;
 	return probe_links_attach(&e->links);
 }
 
-static int attach_perf(struct events *e, const struct events_opts *o)
+static int attach_perf(struct events *e)
 {
-	const struct target *t = o->target;
+	const struct target *t = e->opts.target;
 
 	for (int i = 0; i < t->nsites && i < PROBES_MAX; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = t->site[i].sem_off,
 			    .bpf_cookie = (uint64_t)i);
 		struct bpf_link *link;
 
-		if (!is_wanted(o, &t->site[i]))
+		if (!is_wanted(&e->opts, &t->site[i]))
 			continue;
 		link = bpf_program__attach_uprobe_opts(e->skel->progs.on_probe,
 						       t->is_leader_gone ? -1 : t->pid,
@@ -78,12 +77,12 @@ static int attach_perf(struct events *e, const struct events_opts *o)
 	return 0;
 }
 
-static int attach_kernel_events(struct events *e, bool want_switches)
+static int attach_kernel_events(struct events *e)
 {
 	e->skel->links.on_fork = bpf_program__attach(e->skel->progs.on_fork);
 	e->skel->links.on_exit = bpf_program__attach(e->skel->progs.on_exit);
 	e->skel->links.on_exec = bpf_program__attach(e->skel->progs.on_exec);
-	if (want_switches)
+	if (e->opts.want_switches)
 		e->skel->links.on_switch = bpf_program__attach(e->skel->progs.on_switch);
 	return e->skel->links.on_fork && e->skel->links.on_exit && e->skel->links.on_exec ? 0
 											  : -errno;
@@ -113,14 +112,13 @@ static int on_record(void *arg, void *data, size_t bytes)
 
 static int attach(struct events *e)
 {
-	const struct events_opts *o = &e->opts;
 	int rc;
 
-	e->skel->bss->target_tgid = o->init_tgid;
-	e->skel->bss->observer_level = o->observer_level;
-	rc = o->by_perf ? attach_perf(e, o) : attach_multi(e, o);
+	e->skel->bss->target_tgid = e->opts.init_tgid;
+	e->skel->bss->observer_level = e->opts.observer_level;
+	rc = e->opts.by_perf ? attach_perf(e) : attach_multi(e);
 	if (rc == 0)
-		rc = attach_kernel_events(e, o->want_switches);
+		rc = attach_kernel_events(e);
 	if (rc == 0) {
 		e->ring = ring_buffer__new(bpf_map__fd(e->skel->maps.ring), on_record, e, NULL);
 		rc = e->ring ? 0 : -errno;
@@ -135,7 +133,6 @@ struct events *events_open(const struct events_opts *o, int *ret_error)
 	*ret_error = -ENOMEM;
 	if (!e)
 		return NULL;
-	e->target = o->target;
 	e->opts = *o;
 	e->skel = o->programs->skel;
 	probe_links_init(&e->links);

@@ -124,31 +124,29 @@ static int load(struct programs *p, const struct programs_want *w)
 	return rc;
 }
 
+/* Without kernel stacks rather than not at all, where the iterator has a form without. */
+static int load_deep_or_not(struct programs *p, struct programs_want want)
+{
+	int rc = load(p, &want);
+
+	if (rc == 0 || !want.threads || !want.threads_deep)
+		return rc;
+	want.threads_deep = false;
+	return load(p, &want);
+}
+
 /* Kernel stacks are given up before events are, and the iterator never. */
 int programs_load(struct programs *p, const struct programs_want *want)
 {
-	static const struct {
-		bool deep, events;
-	} keep[] = { { true, true }, { false, true }, { true, false }, { false, false } };
-	bool can_lose_events = want->events && (want->threads || want->threads_deep);
-	bool can_lose_deep = want->threads && want->threads_deep;
-	int rc = 0, first = 0;
+	struct programs_want rest = *want;
+	int rc = load_deep_or_not(p, *want);
 
 	p->events_error = 0;
-	for (unsigned int i = 0; i < sizeof(keep) / sizeof(keep[0]); i++) {
-		struct programs_want less = *want;
-
-		if ((!keep[i].deep && !can_lose_deep) || (!keep[i].events && !can_lose_events))
-			continue;
-		less.threads_deep = want->threads_deep && keep[i].deep;
-		less.events = want->events && keep[i].events;
-		rc = load(p, &less);
-		p->events_error = keep[i].events ? 0 : first;
-		if (rc == 0)
-			return 0;
-		first = first ? first : rc;
-	}
-	return rc;
+	if (rc == 0 || !want->events || !(want->threads || want->threads_deep))
+		return rc;
+	p->events_error = rc;
+	rest.events = false;
+	return load_deep_or_not(p, rest);
 }
 
 void programs_unload(struct programs *p)
